@@ -1,0 +1,141 @@
+"""MongoDB and Redis, opened for a block. The one module that knows which MongoDB driver is in use (docs/adr/0011)."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import pymongo
+import redis.asyncio as redis
+from pymongo import AsyncMongoClient, ReadPreference
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from runtime import logs
+from runtime.errors import Outcome, Unavailable
+
+Driver: TypeAlias = Literal["motor", "pymongo"]
+Document: TypeAlias = dict[str, Any]
+# Both drivers' collections: the same coroutines under the same names (find, insert_many, bulk_write, …).
+Collection: TypeAlias = Any
+Session: TypeAlias = Any
+R = TypeVar("R")
+
+# faults.md §5: durable writes, reads from the primary, bounded waits.
+_OPTIONS: dict[str, Any] = {
+    "w": "majority",
+    "journal": True,
+    "readConcernLevel": "majority",
+    "serverSelectionTimeoutMS": 3_000,
+    "connectTimeoutMS": 3_000,
+    "waitQueueTimeoutMS": 3_000,
+    "maxPoolSize": 50,
+    "tz_aware": True,
+    "retryWrites": True,
+}
+# An operation outside a transaction ends after this, whatever happens.
+OPERATION_SECONDS = 5.0
+
+logger = logs.get_logger("runtime.databases")
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database did not answer in time. Whether a write happened is unknown: ask again with the same key."""
+
+    reason = "DATABASE_UNAVAILABLE"
+    outcome = Outcome.UNKNOWN
+
+
+class Database:
+    """One MongoDB database, over Motor or over PyMongo's own asyncio API."""
+
+    def __init__(self, client: Any, name: str, driver: Driver) -> None:
+        self._client, self._driver = client, driver
+        self._database = client.get_database(name)
+
+    def collection(self, name: str) -> Collection:
+        """Return a collection; its methods are the driver's coroutines."""
+        return self._database[name]
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life. Raises DatabaseUnavailable."""
+        with _told(), pymongo.timeout(OPERATION_SECONDS):
+            await self._client.admin.command("ping")
+
+    async def transaction(self, work: Callable[[Session], Awaitable[R]], *, seconds: float = OPERATION_SECONDS) -> R:
+        """Run `work` in one transaction and return what it returns, after the majority has it in its journal.
+
+        `work` may run more than once, so it must do nothing but database operations with the session, one at a time.
+        A DuplicateKeyError comes out as it is. Raises DatabaseUnavailable after `seconds`, where the drivers' own helper would
+        go on for 120 s.
+        """
+        with _told(), pymongo.timeout(seconds):
+            async with await self._start_session() as session:
+                result: R = await session.with_transaction(
+                    work,
+                    read_concern=ReadConcern("snapshot"),
+                    write_concern=WriteConcern("majority", j=True),
+                    read_preference=ReadPreference.PRIMARY,
+                )
+                return result
+
+    async def _start_session(self) -> Session:
+        session = self._client.start_session()
+        return await session if self._driver == "motor" else session
+
+    async def read(self, work: Awaitable[R]) -> R:
+        """Return what one operation outside a transaction returns. Raises DatabaseUnavailable."""
+        with _told(), pymongo.timeout(OPERATION_SECONDS):
+            return await work
+
+    async def watch(
+        self, collection: str, pipeline: Sequence[Mapping[str, Any]], *, resume_after: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Open a change stream (`try_next`, `next`, `resume_token`, `close`) that begins now or after a resume token."""
+        stream = self._database[collection].watch(list(pipeline), resume_after=resume_after, max_await_time_ms=1_000)
+        return stream if self._driver == "motor" else await stream
+
+
+class _told:  # noqa: N801 - reads as a statement: with _told()
+    """Turns the drivers' errors of a dead or slow server into DatabaseUnavailable; errors about the data pass."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, PyMongoError) and (error.timeout or _is_away(error)):
+            raise DatabaseUnavailable("the database did not answer", retry_after_seconds=1.0) from error
+
+
+def _is_away(error: PyMongoError) -> bool:
+    return isinstance(error, pymongo.errors.ConnectionFailure | pymongo.errors.ExecutionTimeout) or (
+        error.has_error_label("TransientTransactionError") or error.has_error_label("UnknownTransactionCommitResult")
+    )
+
+
+@asynccontextmanager
+async def open_mongo(url: str, *, database: str, driver: Driver) -> AsyncIterator[Database]:
+    """Open a database; connects on first use. MongoDB must be a replica set, as transactions and change streams need one."""
+    client: Any
+    if driver == "motor":
+        from motor.motor_asyncio import AsyncIOMotorClient  # noqa: PLC0415 - only who chose it pays for it
+
+        client = AsyncIOMotorClient(url, **_OPTIONS)
+    else:
+        client = AsyncMongoClient(url, **_OPTIONS)
+    try:
+        yield Database(client, database, driver)
+    finally:
+        closing = client.close()
+        if closing is not None:
+            await closing
+
+
+@asynccontextmanager
+async def open_redis(url: str) -> AsyncIterator["redis.Redis"]:
+    """Open Redis. It only makes things faster, so its time-outs are short and its absence is no failure."""
+    client = redis.Redis.from_url(url, socket_timeout=0.25, socket_connect_timeout=0.25, max_connections=16)
+    try:
+        yield client
+    finally:
+        await client.aclose()

@@ -1,0 +1,287 @@
+"""The bus: one NATS connection, streams made at start, publishing with a receipt, and listening on core NATS."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+import nats
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import api
+
+from runtime import logs, pulling
+from runtime.errors import Unavailable
+from runtime.process import Tasks
+from runtime.subjects import STREAMS, Stream
+
+CONNECT_SECONDS = 30.0
+PUBLISH_SECONDS = 2.0
+FLUSH_SECONDS = 5
+PULSE_SECONDS = 5.0
+PULSES_MISSED = 3
+# Core listeners that fall this far behind lose their oldest messages rather than the process its memory.
+LISTENER_MESSAGES = 65_536
+LISTENER_BYTES = 64 << 20
+MAX_MESSAGE_BYTES = 1 << 20
+
+logger = logs.get_logger("runtime.jetstream")
+
+Listener: TypeAlias = Callable[["Heard"], Awaitable[None]]
+
+
+class BusUnavailable(Unavailable):
+    """The broker did not confirm in time; the message may still be stored, so publish again with the same event id."""
+
+    reason = "BUS_UNAVAILABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One message heard on core NATS, or read back from a stream (then `sequence` is set)."""
+
+    subject: str
+    payload: bytes
+    headers: Mapping[str, str]
+    sequence: int = 0
+    previous: int = 0
+
+
+class Bus:
+    """What a process says and hears on NATS."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._jetstream = client.jetstream(timeout=PUBLISH_SECONDS)
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether the connection stands now."""
+        return self._client.is_connected
+
+    async def ensure_streams(self) -> None:
+        """Make every stream of the system that does not exist, and bring the settings of the others up to date."""
+        for stream in STREAMS.values():
+            config = _config_of(stream)
+            try:
+                await self._jetstream.add_stream(config)
+            except nats.js.errors.BadRequestError:
+                await self._jetstream.update_stream(config)
+
+    async def publish(
+        self, subject: str, payload: bytes, *, event_id: str, headers: Mapping[str, str] | None = None
+    ) -> int:
+        """Store a message in its stream and return its sequence there.
+
+        The event id (`Nats-Msg-Id`) makes a repetition within the stream's duplicate window harmless; a repetition counts as
+        stored. Raises BusUnavailable when no receipt came: the message may be stored all the same.
+        """
+        try:
+            ack = await self._jetstream.publish(
+                subject, payload, timeout=PUBLISH_SECONDS, headers={**(headers or {}), api.Header.MSG_ID: event_id}
+            )
+        except (nats.errors.Error, nats.js.errors.Error) as error:
+            raise BusUnavailable(f"the broker did not confirm: {error!r}", retry_after_seconds=1.0) from error
+        return ack.seq
+
+    async def publish_live(self, subject: str, payload: bytes) -> None:
+        """Send a message to whoever listens now. Nobody confirms; while the connection is away it is dropped."""
+        try:
+            await self._client.publish(subject, payload)
+        except nats.errors.OutboundBufferLimitError:
+            logger.debug("live message dropped, no connection", subject=subject)
+
+    @asynccontextmanager
+    async def listen(self, subject: str, listener: Listener) -> AsyncIterator[None]:
+        """Call the listener, one message after the other, with all that is said on a core subject inside the block."""
+
+        async def hear(message: Msg) -> None:
+            try:
+                await listener(_heard(message))
+            except Exception as error:
+                # nats-py would only print it; a live message that cannot be read concerns nobody else.
+                logger.error("listener failed", subject=message.subject, exc_info=error)
+
+        subscription = await self._client.subscribe(
+            subject, cb=hear, pending_msgs_limit=LISTENER_MESSAGES, pending_bytes_limit=LISTENER_BYTES
+        )
+        # The server answers the ping after it has taken the subscription: from here on nothing is missed.
+        await self._client.flush(timeout=FLUSH_SECONDS)
+        try:
+            yield
+        finally:
+            if not self._client.is_closed:
+                await subscription.unsubscribe()
+
+    def pull(
+        self, stream: str, *, durable: str, subjects: list[str], max_batch: int = 200, ack_wait_seconds: float = 10.0
+    ) -> AsyncIterator[list[pulling.Delivery]]:
+        """Return the messages of a stream for ever, as lists of all that has arrived; each is acknowledged by the reader.
+
+        The durable consumer is made if it is not there, and made again when the broker has lost it.
+        """
+        return pulling.pull(
+            self._client,
+            self._jetstream,
+            pulling.Consumer(stream, durable, tuple(subjects), max_batch, ack_wait_seconds),
+            self.ensure_streams,
+        )
+
+    async def last_values(self, stream: str, subject: str) -> AsyncIterator[Heard]:
+        """Return the last message of each subject of a stream that fits `subject`, then end."""
+        async for heard in self._read(
+            stream, api.ConsumerConfig(deliver_policy=api.DeliverPolicy.LAST_PER_SUBJECT, filter_subject=subject)
+        ):
+            yield heard
+
+    async def history(self, stream: str, subject: str, *, after: int) -> AsyncIterator[Heard]:
+        """Return the stored messages on a subject with sequences above `after`, oldest first, up to now, then end."""
+        async for heard in self._read(
+            stream,
+            api.ConsumerConfig(
+                deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1, filter_subject=subject
+            ),
+        ):
+            yield heard
+
+    async def _read(self, stream: str, config: api.ConsumerConfig) -> AsyncIterator[Heard]:
+        """Read with a short-lived consumer until nothing is pending. Raises BusUnavailable when the broker falls silent."""
+        config.ack_policy, config.mem_storage, config.inactive_threshold = api.AckPolicy.NONE, True, 30.0
+        inbox: asyncio.Queue[Msg] = asyncio.Queue(LISTENER_MESSAGES)
+        config.deliver_subject = self._client.new_inbox()
+        subscription = await self._client.subscribe(
+            config.deliver_subject, cb=inbox.put, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                info = await self._jetstream.add_consumer(stream, config=config)
+            pending, previous = info.num_pending or 0, 0
+            while pending:
+                async with asyncio.timeout(PUBLISH_SECONDS):
+                    message = await inbox.get()
+                sequence, pending = message.metadata.sequence.stream, message.metadata.num_pending
+                yield Heard(message.subject, message.data, message.headers or {}, sequence, previous)
+                previous = sequence
+        except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+            raise BusUnavailable(f"could not read {stream}: {error!r}", retry_after_seconds=1.0) from error
+        finally:
+            await subscription.unsubscribe()
+
+    async def stream_created(self, stream: str) -> tuple[int, int, int]:
+        """Return when a stream was made (ms since 1970), its first and its last sequence."""
+        try:
+            info = await self._jetstream.stream_info(stream)
+        except (nats.errors.Error, nats.js.errors.Error) as error:
+            raise BusUnavailable(f"could not ask about {stream}: {error!r}", retry_after_seconds=1.0) from error
+        created = info.created if isinstance(info.created, datetime) else None
+        return (int(created.timestamp() * 1000) if created else 0), info.state.first_seq, info.state.last_seq
+
+    async def last_on(self, stream: str, subject: str) -> int:
+        """Return the sequence of the last stored message on a subject; 0 when there is none."""
+        try:
+            message = await self._jetstream.get_last_msg(stream, subject)
+        except nats.js.errors.NotFoundError:
+            return 0
+        except (nats.errors.Error, nats.js.errors.Error) as error:
+            raise BusUnavailable(f"could not ask {stream}: {error!r}", retry_after_seconds=1.0) from error
+        return message.seq or 0
+
+    async def pulse(self) -> None:
+        """Ask the broker for a sign of life for ever. Raises when a connection that looks alive answers nothing.
+
+        nats-py can lose its read loop and still say that it is connected; only an answered question proves life.
+        """
+        missed = 0
+        while True:
+            await asyncio.sleep(PULSE_SECONDS)
+            if not self._client.is_connected:
+                missed = 0
+                continue
+            try:
+                await self._jetstream.account_info()
+                missed = 0
+            except (nats.errors.Error, nats.js.errors.Error):
+                missed += 1
+                if missed >= PULSES_MISSED:
+                    raise BusUnavailable("connected to the broker, but it has stopped answering") from None
+
+
+@asynccontextmanager
+async def open_bus(url: str, *, name: str, tasks: Tasks) -> AsyncIterator[Bus]:
+    """Connect to NATS, make the streams, and keep the connection for ever. Raises BusUnavailable when no broker answers."""
+
+    async def say_error(error: Exception) -> None:
+        # Must not raise: that would end the read loop behind the client's back.
+        logger.warning("bus error", error=repr(error))
+
+    async def say_away() -> None:
+        logger.warning("bus away")
+
+    async def say_back() -> None:
+        logger.info("bus back")
+
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            client = await nats.connect(
+                url,
+                name=name,
+                error_cb=say_error,
+                disconnected_cb=say_away,
+                reconnected_cb=say_back,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.25,
+                ping_interval=5,
+                max_outstanding_pings=2,
+                # While the connection is away publishing fails at once, instead of happening later behind our back.
+                pending_size=0,
+            )
+    except (TimeoutError, OSError, nats.errors.Error) as error:
+        raise BusUnavailable(f"no broker answers at {url}: {error!r}") from error
+    bus = Bus(client)
+    try:
+        await bus.ensure_streams()
+        tasks.spawn(bus.pulse(), name="bus pulse")
+        yield bus
+    finally:
+        await _close(client)
+
+
+async def _close(client: Client) -> None:
+    try:
+        async with asyncio.timeout(PUBLISH_SECONDS):
+            await client.drain()
+    except (TimeoutError, nats.errors.Error):
+        await client.close()
+
+
+def _heard(message: Msg) -> Heard:
+    headers = message.headers or {}
+    # Set by the server on republished messages.
+    sequence, previous = headers.get("Nats-Sequence", "0"), headers.get("Nats-Last-Sequence", "0")
+    return Heard(message.subject, message.data, headers, int(sequence), int(previous))
+
+
+def _config_of(stream: Stream) -> api.StreamConfig:
+    prefix = stream.republish_prefix
+    return api.StreamConfig(
+        name=stream.name,
+        subjects=list(stream.subjects),
+        retention=api.RetentionPolicy.LIMITS,
+        max_age=stream.max_age_seconds,
+        max_bytes=stream.max_bytes,
+        max_msg_size=MAX_MESSAGE_BYTES,
+        storage=api.StorageType(stream.storage),
+        discard=api.DiscardPolicy(stream.discard),
+        max_msgs_per_subject=stream.max_per_subject,
+        duplicate_window=min(stream.duplicate_window_seconds, stream.max_age_seconds),
+        republish=api.RePublish(
+            src=stream.subjects[0].replace("*", ">"), dest=f"{prefix}.{stream.subjects[0].replace('*', '>')}"
+        )
+        if prefix
+        else None,
+        allow_direct=True,
+    )

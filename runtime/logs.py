@@ -1,0 +1,60 @@
+"""Logs: one JSON line a fact, with the ids of what it concerns; pretty on a terminal."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import structlog
+from structlog.typing import FilteringBoundLogger, Processor
+
+
+def configure(service: str, *, level: str = "info", form: str = "auto") -> None:
+    """Send all logs of the process, those of libraries too, to standard error. `form` is json, pretty or auto (by terminal)."""
+    pretty = form == "pretty" or (form == "auto" and sys.stderr.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    tail: list[Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if pretty
+        else [
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    output = logging.StreamHandler(sys.stderr)
+    output.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tail],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [output]
+    # Libraries speak when something is wrong; their everyday talk would drown the facts.
+    root.setLevel(logging.WARNING)
+    logging.getLogger("stockmesh").setLevel(level.upper())
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(service=service)
+
+
+def get_logger(room: str) -> FilteringBoundLogger:
+    """Return a logger for facts: `logger.info("order placed", order_id=…)`. `room` is the module's role, like `order_svc.relay`."""
+    return cast("FilteringBoundLogger", structlog.get_logger(f"stockmesh.{room}", room=room))
+
+
+@contextmanager
+def bind(**ids: Any) -> Iterator[None]:
+    """Add ids (request_id, order_id, account_id) to every line logged inside the block, in this task and those it starts."""
+    with structlog.contextvars.bound_contextvars(**ids):
+        yield

@@ -1,0 +1,106 @@
+"""Life of a process: settings, logs, one task group, graceful then forced stop, and an exit code that tells the truth."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NoReturn, TypeVar
+
+from runtime import logs
+from runtime.settings import Settings, SettingsError, load
+
+S = TypeVar("S", bound=Settings)
+BAD_SETTINGS = 2
+FAILED = 1
+
+
+class LoopEnded(Exception):
+    """A loop that must run as long as the process has returned."""
+
+
+class Tasks:
+    """The loops of a process. One that fails, or just ends, takes the process down: half a process is worse than none."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        self._running: set[asyncio.Task[None]] = set()
+
+    def spawn(self, loop: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[None]:
+        """Start a loop that must not end before it is canceled."""
+        task = self._group.create_task(self._guard(loop, name), name=name)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    def cancel(self) -> None:
+        """End all loops; the group then waits for them."""
+        for task in list(self._running):
+            task.cancel()
+
+    @staticmethod
+    async def _guard(loop: Coroutine[Any, Any, Any], name: str) -> None:
+        await loop
+        raise LoopEnded(f"the loop {name!r} has ended although the process goes on")
+
+
+OpenApp = Callable[[S, Tasks], AbstractAsyncContextManager[None]]
+
+
+def run(service: str, kind: type[S], open_app: OpenApp[S]) -> NoReturn:
+    """Run a service until SIGTERM or SIGINT, then leave: 0 when stopped, 1 when a loop died, 2 when a setting is wrong.
+
+    A second signal, or `stop_grace_seconds` twice over, ends the process at once.
+    """
+    try:
+        settings = load(kind)
+    except SettingsError as error:
+        sys.stderr.write(f"{service} cannot start, wrong settings:\n{error}\n")
+        sys.exit(BAD_SETTINGS)
+    logs.configure(service, level=settings.log_level, form=settings.log_format)
+    sys.exit(_with_fast_loop(_live(service, settings, open_app)))
+
+
+def _with_fast_loop(main: Coroutine[Any, Any, int]) -> int:
+    try:
+        import uvloop  # noqa: PLC0415 - absent on some platforms, where asyncio's own loop serves
+    except ImportError:
+        return asyncio.run(main)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+async def _live(service: str, settings: S, open_app: OpenApp[S]) -> int:
+    logger = logs.get_logger("runtime.process")
+    stop = asyncio.Event()
+    _stop_on_signals(stop, settings.stop_grace_seconds)
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = Tasks(group)
+            stopped = group.create_task(stop.wait(), name="signals")
+            async with open_app(settings, tasks):
+                logger.info("ready", pid=os.getpid())
+                await stopped
+                logger.info("stopping")
+            tasks.cancel()
+    except BaseExceptionGroup as failures:
+        for failure in failures.exceptions:
+            logger.error("died", exc_info=failure)
+        return FAILED
+    logger.info("stopped")
+    return 0
+
+
+def _stop_on_signals(stop: asyncio.Event, grace_seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+
+    def ask() -> None:
+        if stop.is_set():
+            os._exit(FAILED)
+        stop.set()
+        # Whatever hangs in closing does not keep the process for ever.
+        loop.call_later(2 * grace_seconds, os._exit, FAILED)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ask)

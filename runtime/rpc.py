@@ -1,0 +1,238 @@
+"""gRPC doors: one builder for servers, one for channels, and the interceptor that every call passes."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from uuid import uuid4
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from runtime import logs
+from runtime.auth import Principal, TokenVerifier, set_current_principal
+from runtime.errors import DeadlineExceeded, Internal, TradingError
+from runtime.rpc_errors import abort_with
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+# grpc/doc/keepalive.md: both sides must agree, or the server answers pings with GOAWAY too_many_pings.
+CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.max_receive_message_length", 16 << 20),
+    # A peer that was restarted is found again quickly.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.enable_retries", 0),
+)
+SERVER_OPTIONS: tuple[tuple[str, Any], ...] = (
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_receive_message_length", 1 << 20),
+    ("grpc.max_concurrent_streams", 1_000),
+    ("grpc.so_reuseport", 0),
+)
+# A call that comes without a deadline gets this one.
+DEFAULT_DEADLINE_SECONDS = 10.0
+# Answer a little before the caller gives up, so that it learns which hop was late.
+DEADLINE_MARGIN_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One gRPC service of a server: its full name, gRPC's own adder, the servicer, and the scope each method needs.
+
+    A method that `access` does not name is refused for everybody; None opens it to callers without a token.
+    """
+
+    name: str
+    add: Callable[[Any, grpc.aio.Server], None]
+    servicer: object
+    access: Mapping[str, str | None]
+
+
+class Health:
+    """What `grpc.health.v1` tells about the services of this server."""
+
+    def __init__(self, servicer: health.aio.HealthServicer, names: Sequence[str]) -> None:
+        self._servicer, self._names = servicer, tuple(names)
+
+    async def set_serving(self, serving: bool) -> None:
+        """Tell that every service of this server is, or is not, ready."""
+        state = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in (*self._names, ""):
+            await self._servicer.set(name, state)
+
+
+@asynccontextmanager
+async def serve_rpc(
+    *,
+    host: str,
+    port: int,
+    services: Sequence[Service],
+    verifier: TokenVerifier,
+    reflect: bool = True,
+    grace_seconds: float = 5.0,
+) -> AsyncIterator[Health]:
+    """Serve until the block is left; then refuse new calls, let running ones end within the grace, and stop.
+
+    Raises OSError when the port is taken.
+    """
+    access = {f"/{service.name}/{method}": scope for service in services for method, scope in service.access.items()}
+    server = grpc.aio.server(interceptors=[_Door(access, verifier)], options=SERVER_OPTIONS)
+    for service in services:
+        service.add(service.servicer, server)
+    health_servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    names = [service.name for service in services]
+    if reflect:
+        reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    try:
+        server.add_insecure_port(f"{host}:{port}")
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {host}:{port}: {error}") from None
+    await server.start()
+    told = Health(health_servicer, names)
+    await told.set_serving(True)
+    try:
+        yield told
+    finally:
+        await health_servicer.enter_graceful_shutdown()
+        await server.stop(grace_seconds)
+
+
+@asynccontextmanager
+async def open_channel(target: str) -> AsyncIterator[grpc.aio.Channel]:
+    """Open the one long-lived channel to a peer (aio leaks with many, grpc #38499). Connects in the background."""
+    channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+    try:
+        yield channel
+    finally:
+        await channel.close()
+
+
+Behaviour: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
+
+
+class _Door(grpc.aio.ServerInterceptor):
+    """Every call of our services passes here: who asks, may they, until when; and how a failure is told."""
+
+    def __init__(self, access: Mapping[str, str | None], verifier: TokenVerifier) -> None:
+        self._access, self._verifier = access, verifier
+        self._logger = logs.get_logger("runtime.rpc")
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Wrap the method's behaviour; health and reflection are open to all."""
+        # The stubs describe the blocking API's handlers; these are asyncio's.
+        handler: Any = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or method.startswith(("/grpc.health.", "/grpc.reflection.")):
+            return handler
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(
+                self._streaming(method, handler.unary_stream),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        if handler.unary_unary is None:
+            return handler
+        return grpc.unary_unary_rpc_method_handler(
+            self._unary(method, handler.unary_unary), handler.request_deserializer, handler.response_serializer
+        )
+
+    def _unary(self, method: str, behaviour: Behaviour) -> Behaviour:
+        async def call(request: Any, context: Context) -> Any:
+            with logs.bind(request_id=_request_id(context)):
+                started = time.monotonic()
+                try:
+                    self._admit(method, context)
+                    async with asyncio.timeout(_seconds_left(context)):
+                        return await behaviour(request, context)
+                except TimeoutError:
+                    failure: TradingError = DeadlineExceeded(
+                        "no answer before the deadline; ask again with the same key"
+                    )
+                except TradingError as error:
+                    failure = error
+                except (asyncio.CancelledError, grpc.aio.AbortError):
+                    raise
+                except Exception as error:
+                    failure = self._our_fault(method, error)
+                self._tell(method, failure, started)
+                return await abort_with(context, failure)
+
+        return call
+
+    def _streaming(self, method: str, behaviour: Callable[[Any, Context], Any]) -> Callable[[Any, Context], Any]:
+        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+            with logs.bind(request_id=_request_id(context)):
+                started = time.monotonic()
+                try:
+                    self._admit(method, context)
+                    async for response in behaviour(request, context):
+                        yield response
+                    return
+                except TradingError as error:
+                    failure = error
+                except (asyncio.CancelledError, grpc.aio.AbortError, GeneratorExit):
+                    raise
+                except Exception as error:
+                    failure = self._our_fault(method, error)
+                self._tell(method, failure, started)
+                await abort_with(context, failure)
+
+        return call
+
+    def _admit(self, method: str, context: Context) -> None:
+        scope = self._access.get(method, "nobody")
+        token = _bearer(context)
+        principal: Principal | None = None
+        if token or scope is not None:
+            principal = self._verifier.verify(token)
+        if principal is not None and scope is not None:
+            principal.require(scope)
+        set_current_principal(principal)
+
+    def _our_fault(self, method: str, error: Exception) -> TradingError:
+        self._logger.error("call failed", method=method, exc_info=error)
+        return Internal("something broke on our side; the log has it under the request id")
+
+    def _tell(self, method: str, failure: TradingError, started: float) -> None:
+        elapsed_ms = round((time.monotonic() - started) * 1000, 1)
+        self._logger.info(
+            "call refused", method=method, reason=failure.reason, outcome=failure.outcome.value, ms=elapsed_ms
+        )
+
+
+def metadata_value(context: Context, key: str) -> str:
+    """Return the text of one metadata entry of the call; empty when it is not there."""
+    for name, value in context.invocation_metadata() or ():
+        if name == key:
+            return value if isinstance(value, str) else value.decode("ascii", "replace")
+    return ""
+
+
+def _bearer(context: Context) -> str:
+    scheme, _, token = metadata_value(context, "authorization").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _request_id(context: Context) -> str:
+    given = metadata_value(context, "x-request-id")
+    return given[:64] if given.isprintable() and given else uuid4().hex
+
+
+def _seconds_left(context: Context) -> float:
+    remaining = context.time_remaining()
+    if remaining is None:
+        return DEFAULT_DEADLINE_SECONDS
+    return float(max(remaining - DEADLINE_MARGIN_SECONDS, 0.001))
