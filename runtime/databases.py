@@ -1,13 +1,13 @@
 """MongoDB and Redis, opened for a block. The one module that knows which MongoDB driver is in use (docs/adr/0011)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import pymongo
 import redis.asyncio as redis
 from pymongo import AsyncMongoClient, ReadPreference
-from pymongo.errors import PyMongoError
+from pymongo.errors import CollectionInvalid, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -21,7 +21,7 @@ Collection: TypeAlias = Any
 Session: TypeAlias = Any
 R = TypeVar("R")
 
-# faults.md §5: durable writes, reads from the primary, bounded waits.
+# Durable writes, reads from the primary, bounded waits.
 _OPTIONS: dict[str, Any] = {
     "w": "majority",
     "journal": True,
@@ -61,6 +61,14 @@ class Database:
         """Ask the server for a sign of life. Raises DatabaseUnavailable."""
         with _told(), pymongo.timeout(OPERATION_SECONDS):
             await self._client.admin.command("ping")
+
+    async def ensure_collections(self, *names: str) -> None:
+        """Make collections that do not exist; made at run time they would abort transactions under way."""
+        existing = set(await self.read(self._database.list_collection_names()))
+        for name in names:
+            if name not in existing:
+                with suppress(CollectionInvalid):
+                    await self.read(self._database.create_collection(name))
 
     async def transaction(self, work: Callable[[Session], Awaitable[R]], *, seconds: float = OPERATION_SECONDS) -> R:
         """Run `work` in one transaction and return what it returns, after the majority has it in its journal.

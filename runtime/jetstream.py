@@ -118,7 +118,14 @@ class Bus:
                 await subscription.unsubscribe()
 
     def pull(
-        self, stream: str, *, durable: str, subjects: list[str], max_batch: int = 200, ack_wait_seconds: float = 10.0
+        self,
+        stream: str,
+        *,
+        durable: str,
+        subjects: list[str],
+        max_batch: int = 200,
+        ack_wait_seconds: float = 10.0,
+        linger_seconds: float = 0.0,
     ) -> AsyncIterator[list[pulling.Delivery]]:
         """Return the messages of a stream for ever, as lists of all that has arrived; each is acknowledged by the reader.
 
@@ -127,7 +134,7 @@ class Bus:
         return pulling.pull(
             self._client,
             self._jetstream,
-            pulling.Consumer(stream, durable, tuple(subjects), max_batch, ack_wait_seconds),
+            pulling.Consumer(stream, durable, tuple(subjects), max_batch, ack_wait_seconds, linger_seconds),
             self.ensure_streams,
         )
 

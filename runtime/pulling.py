@@ -28,13 +28,17 @@ logger = logs.get_logger("runtime.pulling")
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A durable listener of a stream: which subjects, how many messages at once, how long until an unanswered one comes again."""
+    """A durable listener of a stream: which subjects, how many messages at once, how long until an unanswered one comes again.
+
+    With `linger_seconds` a list waits that long for company after its first message came.
+    """
 
     stream: str
     durable: str
     subjects: tuple[str, ...]
     max_batch: int
     ack_wait_seconds: float
+    linger_seconds: float = 0.0
 
 
 class Delivery:
@@ -135,6 +139,8 @@ class _Reader:
                     await self._something.wait()
             except TimeoutError:
                 self._broken = True
+            if self._arrived and self._consumer.linger_seconds:
+                await asyncio.sleep(self._consumer.linger_seconds)
         if self._broken:
             await self.repair()
         limit = self._consumer.max_batch

@@ -18,6 +18,7 @@ INSTRUMENTS = "INSTRUMENTS"
 ORDER_COMMANDS = "ORDER_COMMANDS"
 ORDER_REPORTS = "ORDER_REPORTS"
 ORDER_UPDATES = "ORDER_UPDATES"
+TRADING_STATE = "TRADING_STATE"
 DEAD_LETTERS = "DEAD_LETTERS"
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -62,6 +63,7 @@ STREAMS: dict[str, Stream] = {
             duplicate_window_seconds=15 * MINUTE,
             republish_prefix="live",
         ),
+        Stream(TRADING_STATE, ("trading.state",), 3650 * DAY, 1 << 20, discard="old", max_per_subject=1),
         Stream(DEAD_LETTERS, ("dlq.*.*",), 90 * DAY, 1 << 30),
     )
 }
@@ -131,6 +133,11 @@ def order_report(order_id: str) -> str:
 def order_update(account_id: str) -> str:
     """Return where changes of an account's orders go."""
     return f"orders.updates.{encode_token(account_id)}"
+
+
+def trading_state() -> str:
+    """Return where the gateway says what operators allow to be sent."""
+    return "trading.state"
 
 
 def live(subject: str) -> str:

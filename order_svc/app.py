@@ -1,0 +1,90 @@
+"""Wiring of order_svc: opens, builds, starts; closing is the reverse. The only place that knows every room."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, time, timedelta
+
+from order_svc import rpc, wire
+from order_svc.bus import hear_market, hear_reports
+from order_svc.cache import RedisFinished
+from order_svc.market import MarketMemory
+from order_svc.outbox import MongoOutbox
+from order_svc.placement import Placements
+from order_svc.relay import Relay
+from order_svc.risk import Limits
+from order_svc.service import Orders
+from order_svc.settings import OrderSettings
+from order_svc.store import MongoOrderStore
+from order_svc.updates import AccountUpdates
+from runtime.auth import TokenVerifier
+from runtime.databases import open_mongo, open_redis
+from runtime.jetstream import open_bus
+from runtime.money import MICROS
+from runtime.process import Tasks
+from runtime.rpc import serve_rpc
+
+
+@asynccontextmanager
+async def open_app(settings: OrderSettings, tasks: Tasks) -> AsyncIterator[None]:
+    """Run order_svc inside the block. Memory first, then rules, ears, and the mouth last."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(
+            open_mongo(
+                settings.mongo_url.get_secret_value(), database=settings.mongo_database, driver=settings.mongo_driver
+            )
+        )
+        redis = await stack.enter_async_context(open_redis(settings.redis_url))
+        bus = await stack.enter_async_context(open_bus(settings.nats_url, name="order_svc", tasks=tasks))
+
+        store = MongoOrderStore(database, wire.message_of)
+        await store.ensure_indexes()
+        finished = RedisFinished(redis)
+        market = MarketMemory(quote_max_age_seconds=settings.quote_max_age_seconds)
+        limits = Limits(
+            max_notional_micros=settings.max_notional * MICROS,
+            limit_collar_bps=settings.limit_collar_bps,
+            market_collar_bps=settings.market_collar_bps,
+        )
+
+        def session_end(now: datetime) -> datetime:
+            return _next(settings.session_end_utc, now)
+
+        placements = Placements(store, finished, market, limits=limits, now=_now, session_end=session_end)
+        orders = Orders(store, placements, finished, market, limits=limits, now=_now)
+        relay = Relay(MongoOutbox(database), bus)
+
+        await stack.enter_async_context(hear_market(bus, market, tasks))
+        tasks.spawn(placements.run(), name="placements")
+        tasks.spawn(hear_reports(bus, orders, _now), name="reports")
+        tasks.spawn(relay.run(), name="relay")
+        tasks.spawn(relay.settle(), name="relay settle")
+        tasks.spawn(relay.sweep(), name="relay sweep")
+        await stack.enter_async_context(
+            serve_rpc(
+                host=settings.host,
+                port=settings.port,
+                services=[
+                    rpc.service(rpc.OrderServicer(orders, AccountUpdates(bus), max_streams=settings.max_streams))
+                ],
+                verifier=TokenVerifier(
+                    secret=settings.jwt_secret.get_secret_value(),
+                    issuer=settings.jwt_issuer,
+                    audience=settings.jwt_audience,
+                ),
+                reflect=settings.reflection,
+                grace_seconds=settings.stop_grace_seconds,
+            )
+        )
+        yield
+
+
+def _now() -> datetime:
+    """Return the time in whole milliseconds, as MongoDB keeps it."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def _next(end: time, now: datetime) -> datetime:
+    """Return when the venue's day that `now` lies in ends."""
+    today = datetime.combine(now.date(), end, UTC)
+    return today if today > now else today + timedelta(days=1)

@@ -1,0 +1,163 @@
+"""NATS door: hears what the exchange said of orders, and what the market is like."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from typing import Protocol
+
+from google.protobuf.message import DecodeError
+
+from gen.trading.v1 import exchange_pb2, price_pb2
+from order_svc import wire
+from order_svc.fact import Fact
+from order_svc.market import LastPrice, MarketMemory
+from order_svc.risk import Instrument
+from order_svc.service import Orders
+from runtime import logs
+from runtime.errors import Malformed, TradingError
+from runtime.jetstream import Bus, Heard
+from runtime.money import micros_from_text
+from runtime.process import Tasks
+from runtime.pulling import Delivery
+from runtime.subjects import (
+    DEAD_LETTERS,
+    INSTRUMENTS,
+    ORDER_PARTITIONS,
+    ORDER_REPORTS,
+    QUOTES,
+    TRADING_STATE,
+    dead_letter,
+    quotes_live,
+    trading_state,
+)
+
+REPORTS_DURABLE = "order_svc-reports"
+# Facts that arrive this close together share a transaction: an acknowledgement and its fill are one update.
+LINGER_SECONDS = 0.004
+MAX_FACTS = 200
+INSTRUMENTS_EVERY_SECONDS = 30.0
+FIRST_INSTRUMENTS_SECONDS = 0.5
+
+logger = logs.get_logger("order_svc.bus")
+
+
+class Clock(Protocol):
+    """Tells the time in whole milliseconds."""
+
+    def __call__(self) -> datetime:
+        """Return now."""
+
+
+async def hear_reports(bus: Bus, orders: Orders, now: Clock) -> None:
+    """Fold what the exchange says into orders, for ever; a message is acknowledged after its fact is stored."""
+    subjects = [f"orders.reports.{partition}" for partition in range(ORDER_PARTITIONS)]
+    async for deliveries in bus.pull(
+        ORDER_REPORTS, durable=REPORTS_DURABLE, subjects=subjects, max_batch=MAX_FACTS, linger_seconds=LINGER_SECONDS
+    ):
+        facts: dict[str, list[Fact]] = {}
+        readable: list[Delivery] = []
+        for delivery in deliveries:
+            try:
+                order_id, fact = wire.fact_from(delivery.payload, now=now())
+            except Malformed as error:
+                await _bury(bus, delivery, error)
+                continue
+            facts.setdefault(order_id, []).append(fact)
+            readable.append(delivery)
+        try:
+            await orders.take_in(facts)
+        except TradingError as error:
+            logger.warning("facts not stored, asked for again", error=repr(error), facts=len(readable))
+            await asyncio.gather(*(delivery.nak() for delivery in readable))
+            continue
+        await asyncio.gather(*(delivery.ack() for delivery in readable))
+
+
+async def _bury(bus: Bus, delivery: Delivery, error: Malformed) -> None:
+    """Put a message that nobody can read among the dead letters, so that the lane goes on."""
+    logger.error("report cannot be read", sequence=delivery.sequence, error=str(error))
+    headers = {
+        "Origin-Stream": ORDER_REPORTS,
+        "Origin-Subject": delivery.subject,
+        "Origin-Sequence": str(delivery.sequence),
+        "Deliveries": str(delivery.deliveries),
+        "Detail": str(error)[:200].replace("\r", " ").replace("\n", " "),
+    }
+    try:
+        await bus.publish(
+            dead_letter(ORDER_REPORTS, "MALFORMED"),
+            delivery.payload,
+            event_id=f"{DEAD_LETTERS}:{ORDER_REPORTS}:{delivery.sequence}",
+            headers=headers,
+        )
+    except TradingError:
+        await delivery.nak()
+        return
+    await delivery.term()
+
+
+@asynccontextmanager
+async def hear_market(bus: Bus, market: MarketMemory, tasks: Tasks) -> AsyncIterator[None]:
+    """Keep the market memory true inside the block: first what was last said, then what is said now."""
+
+    async def hear_quotes(heard: Heard) -> None:
+        _take_quotes(market, heard.payload)
+
+    async def hear_state(heard: Heard) -> None:
+        _take_state(market, heard.payload)
+
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(bus.listen(quotes_live(None), hear_quotes))
+        await stack.enter_async_context(bus.listen(trading_state(), hear_state))
+        async for heard in bus.last_values(QUOTES, "quotes.last.*"):
+            _take_quotes(market, heard.payload)
+        async for heard in bus.last_values(TRADING_STATE, trading_state()):
+            _take_state(market, heard.payload)
+        await _read_instruments(bus, market)
+        tasks.spawn(_follow_instruments(bus, market), name="instruments")
+        yield
+
+
+async def _follow_instruments(bus: Bus, market: MarketMemory) -> None:
+    while True:
+        # The venue may not have named them yet when we start.
+        await asyncio.sleep(INSTRUMENTS_EVERY_SECONDS if market.instruments else FIRST_INSTRUMENTS_SECONDS)
+        try:
+            await _read_instruments(bus, market)
+        except TradingError as error:
+            logger.warning("instruments not read", error=repr(error))
+
+
+async def _read_instruments(bus: Bus, market: MarketMemory) -> None:
+    async for heard in bus.last_values(INSTRUMENTS, "instruments.*"):
+        for one in price_pb2.InstrumentBatch.FromString(heard.payload).instruments:
+            market.hear_instrument(
+                Instrument(one.symbol, micros_from_text(one.tick_size), one.lot_size, one.max_quantity, one.tradable)
+            )
+
+
+def _take_quotes(market: MarketMemory, payload: bytes) -> None:
+    batch = price_pb2.QuoteBatch.FromString(payload)
+    for quote in batch.quotes:
+        price = LastPrice(
+            epoch=quote.epoch,
+            seq=quote.seq,
+            micros=micros_from_text(quote.price) if quote.price else 0,
+            live=quote.state == price_pb2.Quote.LIVE,
+            halted=quote.state == price_pb2.Quote.HALTED,
+            heard_at=time.monotonic(),
+        )
+        market.hear_price(quote.symbol, price)
+    if batch.market:
+        market.hear_venue(is_open=batch.market == price_pb2.GetMarketStatusResponse.OPEN)
+
+
+def _take_state(market: MarketMemory, payload: bytes) -> None:
+    try:
+        state = exchange_pb2.TradingState.FromString(payload).state
+    except DecodeError as error:
+        logger.error("trading state cannot be read", error=str(error))
+        return
+    market.hear_trading_state(exchange_pb2.TradingState.State.Name(state))

@@ -1,0 +1,180 @@
+"""Placing orders: the key decides, then the checks, and many callers share one transaction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from order_svc import event, risk
+from order_svc.event import Event
+from order_svc.order import Order, Terms, TimeInForce, Type, fingerprint_of, order_id_of
+from runtime.batching import Batcher
+from runtime.errors import AlreadyExists, InvalidArgument, TradingError
+
+# One flush pays for many orders; a single one waits no longer than this for company.
+MAX_BATCH = 100
+MAX_WAIT_SECONDS = 0.003
+# MARKET, IOC and FOK are about the price of now.
+QUICK_SUBMIT_SECONDS = 30.0
+
+
+class IdempotencyMismatch(AlreadyExists):
+    """The key was used before for an order with other terms."""
+
+    reason = "IDEMPOTENCY_MISMATCH"
+
+
+class SubmitByPassed(InvalidArgument):
+    """The order's latest time of submission is already over."""
+
+    reason = "SUBMIT_BY_PASSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a client wants placed. `submit_by_given` tells the client's own time limit from one that we add."""
+
+    account_id: str
+    client_order_id: str
+    terms: Terms
+    submit_by_given: bool = False
+
+    @property
+    def order_id(self) -> str:
+        """Return the id that the order has, or would have."""
+        return order_id_of(self.account_id, self.client_order_id)
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what must be equal for a repetition to be one."""
+        return fingerprint_of(self.terms, submit_by_given=self.submit_by_given)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The order, and whether it was there before."""
+
+    order: Order
+    replayed: bool
+
+
+class NewOrders(Protocol):
+    """Where new orders are stored."""
+
+    async def find(self, order_ids: Sequence[str]) -> dict[str, Order]:
+        """Return those of the orders that exist. The ids are functions of the callers' own accounts and keys."""
+
+    async def insert(self, orders: Sequence[Order], events: Sequence[Event]) -> dict[str, Order]:
+        """Store new orders and events in one transaction; return those orders that were there before instead."""
+
+
+class Finished(Protocol):
+    """A fast memory of orders that have ended; it may forget at any moment and is never asked for the truth."""
+
+    async def find(self, order_ids: Sequence[str]) -> dict[str, Order]:
+        """Return those of the orders that it remembers."""
+
+    async def remember(self, orders: Sequence[Order]) -> None:
+        """Keep orders that have ended."""
+
+
+class MarketView(Protocol):
+    """What is known of the market now."""
+
+    def of(self, symbol: str) -> risk.Market:
+        """Return the world as it is now for a symbol."""
+
+
+class Placements:
+    """Takes wishes and makes orders of them. `now` is the clock, `session_end` tells when the venue's day ends."""
+
+    def __init__(
+        self,
+        store: NewOrders,
+        finished: Finished,
+        market: MarketView,
+        *,
+        limits: risk.Limits,
+        now: Callable[[], datetime],
+        session_end: Callable[[datetime], datetime],
+    ) -> None:
+        self._store, self._finished, self._market = store, finished, market
+        self._limits, self._now, self._session_end = limits, now, session_end
+        self._batcher: Batcher[Wish, Placed] = Batcher(
+            self._place_together, max_items=MAX_BATCH, max_wait=MAX_WAIT_SECONDS
+        )
+
+    async def run(self) -> None:
+        """Store what waits, for ever; one of the process's loops."""
+        await self._batcher.run()
+
+    async def place(self, wish: Wish) -> Placed:
+        """Store the order durably, or return the one that the key already has.
+
+        Raises IdempotencyMismatch, a refusal of the pre-trade checks, or DatabaseUnavailable (outcome unknown).
+        """
+        return await self._batcher.add(wish)
+
+    async def _place_together(self, wishes: Sequence[Wish]) -> Sequence[Placed | Exception]:
+        known = await self._known([wish.order_id for wish in wishes])
+        refused: dict[int, TradingError] = {}
+        new: dict[str, tuple[int, Order]] = {}
+        for index, wish in enumerate(wishes):
+            if wish.order_id in known or wish.order_id in new:
+                continue
+            try:
+                new[wish.order_id] = index, self.admitted(wish)
+            except TradingError as refusal:
+                refused[index] = refusal
+        orders = [order for _, order in new.values()]
+        if orders:
+            # Losers of a race with another process: the primary key has decided, the winner's order is the answer.
+            events = [said for order in orders for said in (event.submit(order), event.created(order))]
+            known |= await self._store.insert(orders, events)
+
+        def outcome(index: int, wish: Wish) -> Placed | Exception:
+            if index in refused:
+                return refused[index]
+            if wish.order_id in known:
+                return _replay(known[wish.order_id], wish)
+            maker, order = new[wish.order_id]
+            return Placed(order, replayed=False) if maker == index else _replay(order, wish)
+
+        return [outcome(index, wish) for index, wish in enumerate(wishes)]
+
+    async def _known(self, order_ids: Sequence[str]) -> dict[str, Order]:
+        ended = await self._finished.find(order_ids)
+        return {**ended, **await self._store.find([key for key in order_ids if key not in ended])}
+
+    def admitted(self, wish: Wish) -> Order:
+        """Return the order that the wish makes. Raises SubmitByPassed or a refusal of the pre-trade checks."""
+        now = self._now()
+        terms = wish.terms
+        if terms.submit_by is None:
+            terms = replace(terms, submit_by=self._default_submit_by(terms, now))
+        elif terms.submit_by <= now:
+            raise SubmitByPassed("submit_by is over already", field="submit_by")
+        return Order(
+            order_id=wish.order_id,
+            client_order_id=wish.client_order_id,
+            account_id=wish.account_id,
+            fingerprint=wish.fingerprint,
+            terms=risk.check(terms, self._market.of(terms.symbol), self._limits),
+            create_time=now,
+            update_time=now,
+        )
+
+    def _default_submit_by(self, terms: Terms, now: datetime) -> datetime | None:
+        if terms.type is Type.MARKET or terms.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
+            return now + timedelta(seconds=QUICK_SUBMIT_SECONDS)
+        return None if terms.time_in_force is TimeInForce.GTC else self._session_end(now)
+
+
+def _replay(first: Order, wish: Wish) -> Placed | Exception:
+    if first.fingerprint == wish.fingerprint:
+        return Placed(first, replayed=True)
+    return IdempotencyMismatch(
+        "this client_order_id was used for an order with other terms; use a new one for a new order",
+        client_order_id=wish.client_order_id,
+        order_id=first.order_id,
+    )

@@ -1,0 +1,95 @@
+"""Positions in a stream that clients keep, and reading a subject from one on without a gap: first what is stored, then what comes.
+
+A position is opaque to clients: `<when the stream was made>-<sequence>`. A stream that was wiped and made again has another
+birthday, so that an old position is recognised as lost instead of meaning something else.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+from runtime.errors import OutOfRange, ResourceExhausted
+from runtime.jetstream import Bus, Heard
+from runtime.subjects import live
+
+_POSITION = re.compile(r"(\d{1,16})-(\d{1,19})")
+# A reader that falls this far behind is cut off; it resumes from its position.
+MAX_WAITING = 10_000
+SIGN_OF_LIFE_SECONDS = 5.0
+
+
+class PositionNotRecoverable(OutOfRange):
+    """The position is too old, or of a stream that is no more; load everything and begin anew."""
+
+    reason = "POSITION_NOT_RECOVERABLE"
+
+
+class ReaderTooSlow(ResourceExhausted):
+    """The reader did not keep up; it may go on from its last position."""
+
+    reason = "READER_TOO_SLOW"
+
+
+def position_of(born: int, sequence: int) -> str:
+    """Return the position of a sequence in the stream that was made at `born` (ms since 1970)."""
+    return f"{born}-{sequence}"
+
+
+async def sequence_at(bus: Bus, stream: str, position: str) -> int:
+    """Return the sequence that a position means. Raises PositionNotRecoverable when messages after it may be gone."""
+    born, first, last = await bus.stream_created(stream)
+    match = _POSITION.fullmatch(position)
+    if match is None or int(match[1]) != born or not first - 1 <= int(match[2]) <= last:
+        raise PositionNotRecoverable(
+            "the position cannot be resumed from; list the orders and begin anew", position=position[:64]
+        )
+    return int(match[2])
+
+
+async def follow(bus: Bus, stream: str, subject: str, *, after: int) -> AsyncIterator[Heard | None]:
+    """Return what was stored on a subject after a sequence, then what comes, without gap or repetition, for ever.
+
+    None is returned as a sign of life when nothing came for some seconds. Raises ReaderTooSlow.
+    """
+    waiting: asyncio.Queue[Heard] = asyncio.Queue(MAX_WAITING)
+    seen = after
+
+    async def hear(heard: Heard) -> None:
+        if not waiting.full():
+            waiting.put_nowait(heard)
+
+    async with bus.listen(live(subject), hear):
+        async for stored in bus.history(stream, subject, after=seen):
+            seen = stored.sequence
+            yield stored
+        async for heard in _arrivals(waiting):
+            if heard is None:
+                yield None
+            elif heard.sequence > seen:
+                async for due in _without_gap(bus, stream, subject, heard, seen):
+                    seen = due.sequence
+                    yield due
+
+
+async def _arrivals(waiting: asyncio.Queue[Heard]) -> AsyncIterator[Heard | None]:
+    while True:
+        if waiting.full():
+            raise ReaderTooSlow("too many updates wait; go on from the last position", limit=MAX_WAITING)
+        yield await _next(waiting)
+
+
+async def _next(waiting: asyncio.Queue[Heard]) -> Heard | None:
+    try:
+        async with asyncio.timeout(SIGN_OF_LIFE_SECONDS):
+            return await waiting.get()
+    except TimeoutError:
+        return None
+
+
+async def _without_gap(bus: Bus, stream: str, subject: str, heard: Heard, seen: int) -> AsyncIterator[Heard]:
+    """Return what was heard, after what core NATS lost before it: the stream has it."""
+    if heard.previous > seen:
+        async for missed in bus.history(stream, subject, after=seen):
+            if missed.sequence < heard.sequence:
+                yield missed
+    yield heard
