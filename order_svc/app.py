@@ -38,7 +38,7 @@ async def open_app(settings: OrderSettings, tasks: Tasks) -> AsyncIterator[None]
 
         store = MongoOrderStore(database, wire.message_of)
         await store.ensure_indexes()
-        finished = RedisFinished(redis)
+        finished = RedisFinished(redis, database=settings.mongo_database)
         market = MarketMemory(quote_max_age_seconds=settings.quote_max_age_seconds)
         limits = Limits(
             max_notional_micros=settings.max_notional * MICROS,

@@ -21,10 +21,10 @@ logger = logs.get_logger("order_svc.cache")
 
 
 class RedisFinished:
-    """Remembers finished orders for some minutes."""
+    """Remembers finished orders for some minutes, under the name of the database whose orders they are."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, redis: Redis, *, database: str) -> None:
+        self._redis, self._database = redis, database
         self._rests_until = 0.0
 
     async def find(self, order_ids: Sequence[str]) -> dict[str, Order]:
@@ -32,7 +32,7 @@ class RedisFinished:
         if not order_ids or self._resting:
             return {}
         try:
-            values = await self._redis.mget([_key(order_id) for order_id in order_ids])
+            values = await self._redis.mget([self._key(order_id) for order_id in order_ids])
         except (RedisError, OSError) as error:
             self._rest(error)
             return {}
@@ -45,7 +45,7 @@ class RedisFinished:
             return
         pipeline = self._redis.pipeline(transaction=False)
         for order in orders:
-            pipeline.set(_key(order.order_id), bson.encode(document_of(order)), ex=KEEP_SECONDS)
+            pipeline.set(self._key(order.order_id), bson.encode(document_of(order)), ex=KEEP_SECONDS)
         try:
             await pipeline.execute()
         except (RedisError, OSError) as error:
@@ -59,6 +59,5 @@ class RedisFinished:
         logger.warning("redis away, repetitions are answered by the database", error=repr(error))
         self._rests_until = time.monotonic() + REST_SECONDS
 
-
-def _key(order_id: str) -> str:
-    return f"order:{order_id}"
+    def _key(self, order_id: str) -> str:
+        return f"{self._database}:order:{order_id}"
