@@ -35,6 +35,7 @@ async def open_app(settings: OrderSettings, tasks: Tasks) -> AsyncIterator[None]
         )
         redis = await stack.enter_async_context(open_redis(settings.redis_url))
         bus = await stack.enter_async_context(open_bus(settings.nats_url, name="order_svc", tasks=tasks))
+        stack.push_async_callback(tasks.stop)
 
         store = MongoOrderStore(database, wire.message_of)
         await store.ensure_indexes()

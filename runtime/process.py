@@ -34,10 +34,15 @@ class Tasks:
         task.add_done_callback(self._running.discard)
         return task
 
-    def cancel(self) -> None:
-        """End all loops; the group then waits for them."""
-        for task in list(self._running):
+    async def stop(self) -> None:
+        """End all loops and return when they have ended. An app does this after its doors are shut and before it closes what
+        the loops use: `stack.push_async_callback(tasks.stop)` between opening the one and the other.
+        """
+        running = list(self._running)
+        for task in running:
             task.cancel()
+        if running:
+            await asyncio.wait(running)
 
     @staticmethod
     async def _guard(loop: Coroutine[Any, Any, Any], name: str) -> None:
@@ -83,7 +88,7 @@ async def _live(service: str, settings: S, open_app: OpenApp[S]) -> int:
                 logger.info("ready", pid=os.getpid())
                 await stopped
                 logger.info("stopping")
-            tasks.cancel()
+            await tasks.stop()
     except BaseExceptionGroup as failures:
         for failure in failures.exceptions:
             logger.error("died", exc_info=failure)

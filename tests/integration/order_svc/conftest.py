@@ -8,8 +8,8 @@ from typing import Any
 
 import grpc
 import pytest
-from gen.trading.v1 import exchange_pb2, order_pb2, order_pb2_grpc, price_pb2
 
+from gen.trading.v1 import exchange_pb2, order_pb2, order_pb2_grpc, price_pb2
 from order_svc.app import open_app
 from order_svc.settings import OrderSettings
 from runtime.auth import make_token
@@ -35,7 +35,7 @@ async def loops() -> AsyncIterator[Tasks]:
         try:
             yield tasks
         finally:
-            tasks.cancel()
+            await tasks.stop()
 
 
 @dataclass

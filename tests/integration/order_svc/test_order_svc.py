@@ -4,8 +4,8 @@ import asyncio
 
 import grpc
 import pytest
-from gen.trading.v1 import exchange_pb2, order_pb2
 
+from gen.trading.v1 import exchange_pb2, order_pb2
 from runtime.rpc_errors import error_from
 from runtime.subjects import ORDER_COMMANDS, ORDER_UPDATES, order_update
 from tests.eventually import eventually

@@ -25,7 +25,13 @@ def some_facts(draw: st.DrawFn) -> list[Fact]:
         for number, kind in enumerate(draw(st.lists(st.sampled_from(_SIMPLE), max_size=6)))
     ]
     replaces = [
-        a_fact(Kind.REPLACED, fact_id=f"r{number}", number=number, quantity=draw(st.integers(1, 20)), command_id=f"r{number}")
+        a_fact(
+            Kind.REPLACED,
+            fact_id=f"r{number}",
+            number=number,
+            quantity=draw(st.integers(1, 20)),
+            command_id=f"r{number}",
+        )
         for number in range(1, draw(st.integers(1, 3)))
     ]
     return fills + others + replaces
