@@ -1,7 +1,7 @@
 """The bus: one NATS connection, streams made at start, publishing with a receipt, and listening on core NATS."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,6 +63,11 @@ class Bus:
         """Tell whether the connection stands now."""
         return self._client.is_connected
 
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was lost and found again; each time listeners may have missed something."""
+        return int(self._client.stats["reconnects"])
+
     async def ensure_streams(self) -> None:
         """Make every stream of the system that does not exist, and bring the settings of the others up to date."""
         for stream in STREAMS.values():
@@ -97,7 +102,10 @@ class Bus:
 
     @asynccontextmanager
     async def listen(self, subject: str, listener: Listener) -> AsyncIterator[None]:
-        """Call the listener, one message after the other, with all that is said on a core subject inside the block."""
+        """Call the listener, one message after the other, with all that is said on a core subject inside the block.
+
+        Raises BusUnavailable when the broker does not take the subscription.
+        """
 
         async def hear(message: Msg) -> None:
             try:
@@ -106,16 +114,25 @@ class Bus:
                 # nats-py would only print it; a live message that cannot be read concerns nobody else.
                 logger.error("listener failed", subject=message.subject, exc_info=error)
 
-        subscription = await self._client.subscribe(
-            subject, cb=hear, pending_msgs_limit=LISTENER_MESSAGES, pending_bytes_limit=LISTENER_BYTES
-        )
-        # The server answers the ping after it has taken the subscription: from here on nothing is missed.
-        await self._client.flush(timeout=FLUSH_SECONDS)
         try:
+            subscription = await self._client.subscribe(
+                subject, cb=hear, pending_msgs_limit=LISTENER_MESSAGES, pending_bytes_limit=LISTENER_BYTES
+            )
+        except nats.errors.Error as error:
+            raise BusUnavailable(f"could not listen to {subject}: {error!r}", retry_after_seconds=1.0) from error
+        try:
+            # The server answers the ping after it has taken the subscription: from here on nothing is missed.
+            await self._confirm(subject)
             yield
         finally:
             if not self._client.is_closed:
                 await subscription.unsubscribe()
+
+    async def _confirm(self, subject: str) -> None:
+        try:
+            await self._client.flush(timeout=FLUSH_SECONDS)
+        except nats.errors.Error as error:
+            raise BusUnavailable(f"could not listen to {subject}: {error!r}", retry_after_seconds=1.0) from error
 
     def pull(
         self,
@@ -138,24 +155,22 @@ class Bus:
             self.ensure_streams,
         )
 
-    async def last_values(self, stream: str, subject: str) -> AsyncIterator[Heard]:
+    def last_values(self, stream: str, subject: str) -> AsyncGenerator[Heard, None]:
         """Return the last message of each subject of a stream that fits `subject`, then end."""
-        async for heard in self._read(
+        return self._read(
             stream, api.ConsumerConfig(deliver_policy=api.DeliverPolicy.LAST_PER_SUBJECT, filter_subject=subject)
-        ):
-            yield heard
+        )
 
-    async def history(self, stream: str, subject: str, *, after: int) -> AsyncIterator[Heard]:
+    def history(self, stream: str, subject: str, *, after: int) -> AsyncGenerator[Heard, None]:
         """Return the stored messages on a subject with sequences above `after`, oldest first, up to now, then end."""
-        async for heard in self._read(
+        return self._read(
             stream,
             api.ConsumerConfig(
                 deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1, filter_subject=subject
             ),
-        ):
-            yield heard
+        )
 
-    async def _read(self, stream: str, config: api.ConsumerConfig) -> AsyncIterator[Heard]:
+    async def _read(self, stream: str, config: api.ConsumerConfig) -> AsyncGenerator[Heard, None]:
         """Read with a short-lived consumer until nothing is pending. Raises BusUnavailable when the broker falls silent."""
         config.ack_policy, config.mem_storage, config.inactive_threshold = api.AckPolicy.NONE, True, 30.0
         inbox: asyncio.Queue[Msg] = asyncio.Queue(LISTENER_MESSAGES)

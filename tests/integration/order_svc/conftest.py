@@ -60,7 +60,9 @@ class World:
 
     async def report(self, order_id: str, report_id: str, kind: str, **fields: Any) -> None:
         """Say what the gateway would say of an order."""
-        report = exchange_pb2.ExecutionReport(order_id=order_id, report_id=report_id, kind=kind, **fields)
+        report = exchange_pb2.ExecutionReport(
+            order_id=order_id, report_id=report_id, kind=exchange_pb2.ExecutionReport.Kind.Value(kind), **fields
+        )
         await self.bus.publish(order_report(order_id), report.SerializeToString(), event_id=report_id)
 
     async def until(self, order_id: str, state: str) -> order_pb2.Order:
@@ -120,7 +122,9 @@ async def a_world(
         world = World(order_pb2_grpc.OrderServiceStub(channel), bus)
 
         async def priced() -> bool:
-            wish = order_pb2.PlaceOrderRequest(symbol="AAPL", side="BUY", type="MARKET", quantity=1)
+            wish = order_pb2.PlaceOrderRequest(
+                symbol="AAPL", side=order_pb2.Order.BUY, type=order_pb2.Order.MARKET, quantity=1
+            )
             try:
                 await world.orders.PreviewOrder(
                     order_pb2.PreviewOrderRequest(order=wish), metadata=world.bearer("demo"), timeout=2

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from order_svc import event, relay
+from order_svc.fact import Kind
 from order_svc.outbox import TOKENS, MongoOutbox
 from order_svc.relay import Relay
 from order_svc.store import OUTBOX, MongoOrderStore
@@ -85,7 +86,7 @@ async def test_what_is_committed_is_on_the_bus_and_the_outbox_is_empty_once_it_h
         key = await world.place("k1")
         await world.has(key)
         await world.store.update(
-            {key: lambda order: (order.with_facts([a_fact(event.Kind.SUBMITTED)], now=order.create_time), ())}
+            {key: lambda order: (order.with_facts([a_fact(Kind.SUBMITTED)], now=order.create_time), ())}
         )
 
         async def empty() -> bool:

@@ -6,6 +6,7 @@ from google.protobuf import struct_pb2
 from gen.trading.v1 import order_pb2
 from order_svc import request as requests
 from order_svc.order import Side, TimeInForce, Type
+from order_svc.placement import Wish
 from runtime.errors import InvalidArgument
 from runtime.money import InvalidMoney
 
@@ -19,7 +20,7 @@ VALID: dict[str, object] = {
 }
 
 
-def read(**changes: object) -> requests.Wish:
+def read(**changes: object) -> Wish:
     fields = {name: value for name, value in {**VALID, **changes}.items() if value is not None}
     return requests.wish_from(order_pb2.PlaceOrderRequest(**fields), account_id="demo")  # type: ignore[arg-type]
 
@@ -79,7 +80,9 @@ def test_the_customers_own_body_is_read_with_numbers_as_their_decimal_text(numbe
 
 
 def test_the_header_gives_the_key_when_the_body_has_none() -> None:
-    request = order_pb2.PlaceOrderRequest(symbol="AAPL", side="BUY", type="MARKET", quantity=1)
+    request = order_pb2.PlaceOrderRequest(
+        symbol="AAPL", side=order_pb2.Order.BUY, type=order_pb2.Order.MARKET, quantity=1
+    )
 
     assert requests.wish_from(request, account_id="demo", key_header="h1").client_order_id == "h1"
     assigned = [requests.wish_from(request, account_id="demo").client_order_id for _ in range(2)]

@@ -52,7 +52,9 @@ def test_a_price_within_the_collar_or_on_the_harmless_side_passes_unchanged(term
 
 
 def test_reducing_lets_sells_through() -> None:
-    assert risk.check(some_terms(side=Side.SELL), a_market(trading_state="REDUCING"), LIMITS)
+    sell = some_terms(side=Side.SELL)
+
+    assert risk.check(sell, a_market(trading_state="REDUCING"), LIMITS) == sell
 
 
 def test_a_market_order_gets_a_disclosed_collar_on_the_tick_grid() -> None:
