@@ -1,0 +1,71 @@
+"""What the use cases need from outside: a journal, and somebody who tells the facts. Pure."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from exchange_gw.command import Command
+from exchange_gw.journal import Row
+from exchange_gw.report import Report, Verdict
+
+
+class Break(Struct, frozen=True):
+    """Something that does not fit between the journal and the venue's books."""
+
+    break_id: str
+    order_id: str
+    kind: str
+    detail: str
+    create_time: datetime
+
+
+class Journal(Protocol):
+    """Where decisions are kept. Every method raises Unavailable when the database is away; what was written is then unknown."""
+
+    async def note(self, batch: str, group: int, commands: Sequence[Command]) -> None:
+        """Note durably that requests are about to be sent, before their rows are written."""
+
+    async def insert(self, rows: Sequence[Row]) -> dict[str, Row]:
+        """Write rows, at most one an order, and return those that were there before and hold instead."""
+
+    async def find(self, order_ids: Collection[str]) -> dict[str, Row]:
+        """Return the rows of orders; those without one are left out."""
+
+    async def noted(self, group: int) -> list[tuple[str, Command]]:
+        """Return what was noted and not forgotten: batch and request."""
+
+    async def forget(self, batches: Sequence[str]) -> None:
+        """Drop notes of which every request has been answered."""
+
+    async def send_again(self, order_id: str, *, logon: int) -> None:
+        """Note durably that an order is about to be sent once more, in the session `logon`."""
+
+    async def give_up(self, order_id: str, verdict: Verdict) -> None:
+        """Note that a sent order, which the venue has proven never to have got, is not sent any more."""
+
+    async def next_logon(self, session: str, *, at_least: int) -> int:
+        """Return a number for a session's new logon: greater than all before, and at least `at_least`."""
+
+    async def heard_until(self, session: str) -> datetime | None:
+        """Return up to which time by the venue's clock all reports were heard and told; None when nothing is known."""
+
+    async def save_heard_until(self, session: str, time: datetime) -> None:
+        """Keep the time up to which all reports were heard and told."""
+
+    async def record_breaks(self, breaks: Sequence[Break]) -> None:
+        """Keep breaks; one that is known stays as it was."""
+
+
+class Reports(Protocol):
+    """Tells facts to the orders."""
+
+    async def tell(self, report: Report) -> None:
+        """Take a fact in; it is told for certain while the process lives. Waits while too many wait to be told."""
+
+    def mark(self) -> int:
+        """Return a mark for all that was taken in so far."""
+
+    def is_told(self, mark: int) -> bool:
+        """Tell whether everything up to a mark has been told."""
