@@ -1,0 +1,68 @@
+"""What can be changed about the system on one machine. Every knob is an environment variable; README and docs list them."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from runtime.auth import MIN_SECRET_BYTES
+
+LOOPBACK = "127.0.0.1"
+
+
+def _port(default: int, variable: str) -> int:
+    port: int = Field(default, ge=1, le=65535, validation_alias=variable)
+    return port
+
+
+class LocalSettings(BaseSettings):
+    """Ports, addresses and what is replaced. A part whose address is given (NATS_URL and so on) is not started."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
+
+    state: Path = Field(Path(".stockmesh"), validation_alias="STOCKMESH_STATE")
+    jwt_secret: SecretStr | None = Field(None, validation_alias="JWT_SECRET", min_length=MIN_SECRET_BYTES)
+
+    # The public doors, and the operators' one.
+    envoy_host: str = Field(LOOPBACK, validation_alias="ENVOY_HOST")
+    envoy_port: int = _port(8080, "ENVOY_PORT")
+    envoy_admin_port: int = _port(19901, "ENVOY_ADMIN_PORT")
+    edge_host: str = Field(LOOPBACK, validation_alias="EDGE_HOST")
+    edge_port: int = _port(8081, "EDGE_PORT")
+    price_svc_host: str = Field(LOOPBACK, validation_alias="PRICE_SVC_HOST")
+    price_svc_port: int = _port(50051, "PRICE_SVC_PORT")
+    order_svc_host: str = Field(LOOPBACK, validation_alias="ORDER_SVC_HOST")
+    order_svc_port: int = _port(50052, "ORDER_SVC_PORT")
+    exchange_gw_host: str = Field(LOOPBACK, validation_alias="EXCHANGE_GW_HOST")
+    exchange_gw_port: int = _port(50053, "EXCHANGE_GW_PORT")
+
+    # The servers below, on ports that do not collide with the standard ones.
+    nats_port: int = _port(14222, "LOCAL_NATS_PORT")
+    nats_monitor_port: int = _port(18222, "LOCAL_NATS_MONITOR_PORT")
+    redis_port: int = _port(16379, "LOCAL_REDIS_PORT")
+    orders_mongo_port: int = _port(37017, "LOCAL_ORDERS_MONGO_PORT")
+    prices_mongo_port: int = _port(37018, "LOCAL_PRICES_MONGO_PORT")
+
+    # Given: used as it is. Absent: started here.
+    nats_url: str | None = Field(None, validation_alias="NATS_URL")
+    redis_url: str | None = Field(None, validation_alias="REDIS_URL")
+    order_svc_mongo_url: str | None = Field(None, validation_alias="ORDER_SVC_MONGO_URL")
+    price_svc_mongo_url: str | None = Field(None, validation_alias="PRICE_SVC_MONGO_URL")
+    exchange_gw_mongo_url: str | None = Field(None, validation_alias="EXCHANGE_GW_MONGO_URL")
+    fix_host: str | None = Field(None, validation_alias="FIX_HOST")
+    fix_port: int = _port(19878, "FIX_PORT")
+
+    @property
+    def nats_address(self) -> str:
+        """Where the broker is."""
+        return self.nats_url or f"nats://{LOOPBACK}:{self.nats_port}"
+
+    @property
+    def redis_address(self) -> str:
+        """Where Redis is."""
+        return self.redis_url or f"redis://{LOOPBACK}:{self.redis_port}/0"
+
+
+def reachable(host: str) -> str:
+    """Return the address at which a part of this machine that listens on `host` is reached from it."""
+    return LOOPBACK if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - compared, not listened on
