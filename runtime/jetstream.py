@@ -42,13 +42,14 @@ class BusUnavailable(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One message heard on core NATS, or read back from a stream (then `sequence` is set)."""
+    """One message heard on core NATS, or read back from a stream (then `sequence` and `time`, when it was stored, are set)."""
 
     subject: str
     payload: bytes
     headers: Mapping[str, str]
     sequence: int = 0
     previous: int = 0
+    time: datetime | None = None
 
 
 class Bus:
@@ -186,12 +187,22 @@ class Bus:
                 async with asyncio.timeout(PUBLISH_SECONDS):
                     message = await inbox.get()
                 sequence, pending = message.metadata.sequence.stream, message.metadata.num_pending
-                yield Heard(message.subject, message.data, message.headers or {}, sequence, previous)
+                stored = message.metadata.timestamp
+                yield Heard(message.subject, message.data, message.headers or {}, sequence, previous, stored)
                 previous = sequence
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             raise BusUnavailable(f"could not read {stream}: {error!r}", retry_after_seconds=1.0) from error
         finally:
             await subscription.unsubscribe()
+
+    async def erase(self, stream: str, sequence: int) -> None:
+        """Take one message out of a stream; one that is gone already is fine. Raises BusUnavailable."""
+        try:
+            await self._jetstream.delete_msg(stream, sequence)
+        except nats.js.errors.NotFoundError:
+            return
+        except (nats.errors.Error, nats.js.errors.Error) as error:
+            raise BusUnavailable(f"could not erase from {stream}: {error!r}", retry_after_seconds=1.0) from error
 
     async def stream_created(self, stream: str) -> tuple[int, int, int]:
         """Return when a stream was made (ms since 1970), its first and its last sequence."""

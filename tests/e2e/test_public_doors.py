@@ -1,6 +1,7 @@
 """REST, SSE and gRPC through the gateway, and gRPC at the services' own doors."""
 
 import json
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import grpc
@@ -15,9 +16,10 @@ from tests.socket_client import Socket
 
 
 @pytest.fixture
-async def rest(system: System, socket: Socket) -> httpx.AsyncClient:
+async def rest(system: System, socket: Socket) -> AsyncIterator[httpx.AsyncClient]:
     assert system.where.rest is not None
-    return httpx.AsyncClient(base_url=system.where.rest, timeout=10)
+    async with httpx.AsyncClient(base_url=system.where.rest, timeout=10) as client:
+        yield client
 
 
 def bearer(system: System, account: str) -> dict[str, str]:

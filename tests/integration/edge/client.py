@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,11 +15,20 @@ from tests.integration.edge.neighbours import SECRET
 SECONDS = 5.0
 
 
-def a_token(account: str = "demo", *, subject: str = "", scopes: tuple[str, ...] = ("read", "trade"), seconds: float = 600) -> str:
+def a_token(
+    account: str = "demo", *, subject: str = "", scopes: tuple[str, ...] = ("read", "trade"), seconds: float = 600
+) -> str:
     """Return a token for one account."""
     return make_token(
         secret=SECRET, subject=subject or account, accounts=[account], scopes=scopes, lifetime_seconds=seconds
     )
+
+
+async def eventually(fact: Callable[[], bool]) -> None:
+    """Return when the fact is true; fail when it is not within some seconds."""
+    async with asyncio.timeout(SECONDS):
+        while not fact():  # noqa: ASYNC110 - a fact of somebody else's, with no event to wait for
+            await asyncio.sleep(0.01)
 
 
 class Client:
@@ -42,6 +51,11 @@ class Client:
         if self._kept:
             return self._kept.pop(0)
         return await self._receive()
+
+    @property
+    def kept(self) -> list[Any]:
+        """Methods of the notifications that came and that nobody has taken yet."""
+        return [frame["method"] for frame in self._kept]
 
     async def _receive(self) -> Any:
         async with asyncio.timeout(SECONDS):

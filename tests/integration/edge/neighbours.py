@@ -1,20 +1,25 @@
-"""Small services in the place of price_svc and order_svc: they speak the real contract over real gRPC and hold what a test puts in."""
+"""Small services in the place of price_svc and order_svc: the real contract over real gRPC, holding what a test puts in."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from gen.trading.v1 import order_pb2, order_pb2_grpc, price_pb2, price_pb2_grpc
 from runtime import subjects
 from runtime.auth import READ, TRADE, TokenVerifier, current_principal
-from runtime.errors import FailedPrecondition, NotFound, TradingError
+from runtime.errors import FailedPrecondition, NotFound
 from runtime.jetstream import Bus
 from runtime.rpc import Context, Service, serve_rpc
 from tests.servers import free_port
 
 SECRET = "a secret of at least thirty-two bytes"
 VERIFIER = TokenVerifier(secret=SECRET, issuer="stockmesh", audience="stockmesh")
+
+
+Kind: TypeAlias = "order_pb2.OrderEvent.Kind.ValueType"
+LIVE = price_pb2.Quote.LIVE
 
 
 class UnknownSymbol(NotFound):
@@ -59,7 +64,9 @@ class Prices(price_pb2_grpc.PriceServiceServicer):
     async def GetMarketStatus(
         self, request: price_pb2.GetMarketStatusRequest, context: Context
     ) -> price_pb2.GetMarketStatusResponse:
-        return price_pb2.GetMarketStatusResponse(state="OPEN", feed_age_ms=12, priced_instruments=len(self.quotes))
+        return price_pb2.GetMarketStatusResponse(
+            state=price_pb2.GetMarketStatusResponse.OPEN, feed_age_ms=12, priced_instruments=len(self.quotes)
+        )
 
 
 @dataclass
@@ -71,9 +78,7 @@ class Orders(order_pb2_grpc.OrderServiceServicer):
     requests: list[order_pb2.PlaceOrderRequest] = field(default_factory=list)
     pause_seconds: float = 0.0
 
-    async def PlaceOrder(
-        self, request: order_pb2.PlaceOrderRequest, context: Context
-    ) -> order_pb2.PlaceOrderResponse:
+    async def PlaceOrder(self, request: order_pb2.PlaceOrderRequest, context: Context) -> order_pb2.PlaceOrderResponse:
         self.requests.append(request)
         account = current_principal().account(request.account_id)
         if request.symbol == "CLOSED":
@@ -83,7 +88,7 @@ class Orders(order_pb2_grpc.OrderServiceServicer):
         if key in self.orders:
             return order_pb2.PlaceOrderResponse(order=self.orders[key], replayed=True)
         order = order_pb2.Order(
-            order_id=f"o-{request.client_order_id}",
+            order_id=f"{account}/{request.client_order_id}",
             client_order_id=request.client_order_id,
             account_id=account,
             symbol=request.symbol,
@@ -91,17 +96,17 @@ class Orders(order_pb2_grpc.OrderServiceServicer):
             type=request.type,
             quantity=request.quantity,
             limit_price=request.limit_price or request.amount.string_value,
-            state="PENDING",
-            certainty="CONFIRMED",
-            pending_action="NONE",
+            state=order_pb2.Order.PENDING,
+            certainty=order_pb2.Order.CONFIRMED,
+            pending_action=order_pb2.Order.NONE,
             revision=1,
         )
         order.create_time.GetCurrentTime()
         self.orders[key] = order
-        await self.say(order, "CREATED")
+        await self.say(order, order_pb2.OrderEvent.CREATED)
         return order_pb2.PlaceOrderResponse(order=order)
 
-    async def say(self, order: order_pb2.Order, kind: str) -> int:
+    async def say(self, order: order_pb2.Order, kind: Kind) -> int:
         """Publish what happened to an order; return its sequence in the stream."""
         update = order_pb2.OrderUpdate(event=order_pb2.OrderEvent(kind=kind), order=order)
         return await self.bus.publish(
@@ -110,7 +115,7 @@ class Orders(order_pb2_grpc.OrderServiceServicer):
             event_id=f"{order.order_id}:{order.revision}",
         )
 
-    async def change(self, order: order_pb2.Order, kind: str = "PLACED") -> int:
+    async def change(self, order: order_pb2.Order, kind: Kind = order_pb2.OrderEvent.PLACED) -> int:
         """Change an order once more, and say so."""
         order.revision += 1
         return await self.say(order, kind)
@@ -121,9 +126,7 @@ class Orders(order_pb2_grpc.OrderServiceServicer):
             raise OrderNotFound("no such order")
         return order_pb2.GetOrderResponse(order=self.orders[key])
 
-    async def ListOrders(
-        self, request: order_pb2.ListOrdersRequest, context: Context
-    ) -> order_pb2.ListOrdersResponse:
+    async def ListOrders(self, request: order_pb2.ListOrdersRequest, context: Context) -> order_pb2.ListOrdersResponse:
         account = current_principal().account(request.account_id)
         return order_pb2.ListOrdersResponse(orders=[order for key, order in self.orders.items() if key[0] == account])
 
@@ -141,7 +144,9 @@ class Neighbours:
 @asynccontextmanager
 async def neighbours(bus: Bus, symbols: Iterable[str] = ()) -> AsyncIterator[Neighbours]:
     """Serve both for the block."""
-    prices, orders = Prices({symbol: a_quote(symbol) for symbol in symbols}), Orders(bus)
+    # What a test does not need is left to gRPC's own "unimplemented".
+    prices = Prices({symbol: a_quote(symbol) for symbol in symbols})  # type: ignore[abstract]
+    orders = Orders(bus)  # type: ignore[abstract]
     ports = free_port(), free_port()
     price_service = Service(
         "trading.v1.PriceService",
@@ -164,7 +169,7 @@ async def neighbours(bus: Bus, symbols: Iterable[str] = ()) -> AsyncIterator[Nei
 
 def a_quote(symbol: str, *, price: str = "100.00", epoch: int = 1, seq: int = 1) -> price_pb2.Quote:
     """Return a live quote."""
-    quote = price_pb2.Quote(symbol=symbol, price=price, bid=price, ask=price, epoch=epoch, seq=seq, state="LIVE")
+    quote = price_pb2.Quote(symbol=symbol, price=price, bid=price, ask=price, epoch=epoch, seq=seq, state=LIVE)
     quote.quote_time.FromSeconds(1_760_000_000 + seq)
     return quote
 
@@ -173,6 +178,3 @@ async def say_quotes(bus: Bus, *quotes: price_pb2.Quote, statuses: Iterable[pric
     """Say quotes as a price service does."""
     batch = price_pb2.QuoteBatch(quotes=quotes, statuses=statuses, ticks_sequence=sum(quote.seq for quote in quotes))
     await bus.publish_live(subjects.quotes_live(0), batch.SerializeToString())
-
-
-__all__ = ["SECRET", "TradingError"]

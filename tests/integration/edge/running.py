@@ -35,7 +35,9 @@ class Edge:
 
 
 @asynccontextmanager
-async def an_edge(nats_url: str, *, symbols: tuple[str, ...] = ("AAPL", "MSFT", "BRK.B"), **settings: Any) -> AsyncIterator[Edge]:
+async def an_edge(
+    nats_url: str, *, symbols: tuple[str, ...] = ("AAPL", "MSFT", "BRK.B"), **settings: Any
+) -> AsyncIterator[Edge]:
     """Run an edge for the block."""
     async with asyncio.TaskGroup() as group:
         tasks = Tasks(group)
