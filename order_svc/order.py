@@ -109,7 +109,7 @@ class Order:
                 new.setdefault(fact.identity, fact)
         if not new:
             return self
-        merged = sorted((*self.facts, *new.values()), key=lambda fact: (fact.time, fact.fact_id))
+        merged = sorted((*self.facts, *new.values()), key=_place)
         return replace(self, facts=tuple(merged), revision=self.revision + 1, update_time=now)
 
     @cached_property
@@ -267,6 +267,14 @@ def _state_of(kinds: set[Kind], filled: int, quantity: int) -> State:
     if kinds & {Kind.PLACED, Kind.REPLACED, Kind.REPLACE_REJECTED}:
         return State.PLACED
     return State.SUBMITTED if Kind.SUBMITTED in kinds else State.PENDING
+
+
+_KINDS = list(Kind)
+
+
+def _place(fact: Fact) -> tuple[datetime, int, str]:
+    """Return where a fact stands among its order's: by time, then as things usually follow one another."""
+    return fact.time, _KINDS.index(fact.kind), fact.fact_id
 
 
 def order_id_of(account_id: str, client_order_id: str) -> str:

@@ -17,7 +17,7 @@ from nats.js import api
 from runtime import logs, pulling
 from runtime.errors import Unavailable
 from runtime.process import Tasks
-from runtime.subjects import STREAMS, Stream
+from runtime.streams import ensure_streams
 
 CONNECT_SECONDS = 30.0
 PUBLISH_SECONDS = 2.0
@@ -27,7 +27,6 @@ PULSES_MISSED = 3
 # Core listeners that fall this far behind lose their oldest messages rather than the process its memory.
 LISTENER_MESSAGES = 65_536
 LISTENER_BYTES = 64 << 20
-MAX_MESSAGE_BYTES = 1 << 20
 
 logger = logs.get_logger("runtime.jetstream")
 
@@ -71,12 +70,7 @@ class Bus:
 
     async def ensure_streams(self) -> None:
         """Make every stream of the system that does not exist, and bring the settings of the others up to date."""
-        for stream in STREAMS.values():
-            config = _config_of(stream)
-            try:
-                await self._jetstream.add_stream(config)
-            except nats.js.errors.BadRequestError:
-                await self._jetstream.update_stream(config)
+        await ensure_streams(self._jetstream)
 
     async def publish(
         self, subject: str, payload: bytes, *, event_id: str, headers: Mapping[str, str] | None = None
@@ -296,25 +290,3 @@ def _heard(message: Msg) -> Heard:
     # Set by the server on republished messages.
     sequence, previous = headers.get("Nats-Sequence", "0"), headers.get("Nats-Last-Sequence", "0")
     return Heard(message.subject, message.data, headers, int(sequence), int(previous))
-
-
-def _config_of(stream: Stream) -> api.StreamConfig:
-    prefix = stream.republish_prefix
-    return api.StreamConfig(
-        name=stream.name,
-        subjects=list(stream.subjects),
-        retention=api.RetentionPolicy.LIMITS,
-        max_age=stream.max_age_seconds,
-        max_bytes=stream.max_bytes,
-        max_msg_size=MAX_MESSAGE_BYTES,
-        storage=api.StorageType(stream.storage),
-        discard=api.DiscardPolicy(stream.discard),
-        max_msgs_per_subject=stream.max_per_subject,
-        duplicate_window=min(stream.duplicate_window_seconds, stream.max_age_seconds),
-        republish=api.RePublish(
-            src=stream.subjects[0].replace("*", ">"), dest=f"{prefix}.{stream.subjects[0].replace('*', '>')}"
-        )
-        if prefix
-        else None,
-        allow_direct=True,
-    )

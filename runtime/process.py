@@ -14,6 +14,7 @@ from runtime.settings import Settings, SettingsError, load
 S = TypeVar("S", bound=Settings)
 BAD_SETTINGS = 2
 FAILED = 1
+CANCEL_AGAIN_SECONDS = 0.2
 
 
 class LoopEnded(Exception):
@@ -38,11 +39,12 @@ class Tasks:
         """End all loops and return when they have ended. An app does this after its doors are shut and before it closes what
         the loops use: `stack.push_async_callback(tasks.stop)` between opening the one and the other.
         """
-        running = list(self._running)
-        for task in running:
-            task.cancel()
-        if running:
-            await asyncio.wait(running)
+        while running := list(self._running):
+            for task in running:
+                task.cancel()
+            # Once is not enough: before Python 3.12 asyncio.wait_for, which nats-py waits with, loses a cancellation that comes
+            # together with its result (cpython #86296).
+            await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
 
     @staticmethod
     async def _guard(loop: Coroutine[Any, Any, Any], name: str) -> None:

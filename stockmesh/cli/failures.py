@@ -5,7 +5,7 @@ import sys
 
 from rich.text import Text
 
-from stockmesh.cli.screen import errors
+from stockmesh.cli import screen
 from stockmesh.errors import CannotConnect, ConnectionLost, Outcome, Retry, SessionClosed, StockmeshError
 
 REFUSED, USAGE, UNREACHABLE = 1, 2, 3
@@ -73,4 +73,4 @@ def tell(error: StockmeshError, *, as_json: bool) -> None:
     words = error.message if error.message.endswith((".", "?", "!")) else f"{error.message}."
     outcome = "" if isinstance(error, Misused) else OUTCOMES[error.outcome]
     sentences = " ".join(filter(None, (words[:1].upper() + words[1:], outcome, advice(error))))
-    errors().print(Text.assemble((error.reason, "bold red"), "  ", sentences), soft_wrap=True)
+    screen.say(screen.errors(), Text.assemble((error.reason, "bold red"), "  ", sentences))

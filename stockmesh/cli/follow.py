@@ -62,7 +62,7 @@ class Steps:
     def begin(self, title: Text) -> None:
         """Print what it is about."""
         if not self._quiet:
-            self._console.print(title, soft_wrap=True)
+            screen.say(self._console, title)
 
     def show(self, order: Order, what: str) -> None:
         """Print one step."""
@@ -70,12 +70,12 @@ class Steps:
             return
         milliseconds = (time.monotonic() - self._began) * 1000
         parts = screen.words(_padded(screen.order_state(order), 18), what, bar(order))
-        self._console.print(Text.assemble((f"{milliseconds:8,.0f} ms  ", screen.DIM), parts), soft_wrap=True)
+        screen.say(self._console, Text.assemble((f"{milliseconds:8,.0f} ms  ", screen.DIM), parts))
 
     def note(self, what: str) -> None:
         """Print what belongs to the next step."""
         if not self._quiet:
-            self._console.print(Text(f"{'':33}{what}", style=screen.DIM), soft_wrap=True)
+            screen.say(self._console, Text(f"{'':33}{what}", style=screen.DIM))
 
     def wait(self, order: Order) -> None:
         """Show what is awaited, on a terminal."""

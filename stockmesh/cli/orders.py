@@ -89,7 +89,7 @@ def order(
     if found.state.is_final or found.reason:
         facts.append(("ended" if found.state.is_final else "because", ending(found)))
     for label, value in facts:
-        console.print(Text.assemble((f"  {label:<16}", screen.DIM), value or screen.NONE), soft_wrap=True)
+        screen.say(console, Text.assemble((f"  {label:<16}", screen.DIM), value or screen.NONE))
     if entries:
         console.print()
         console.print(_timeline(console, entries))

@@ -54,6 +54,11 @@ def _console(*, stderr: bool) -> Console:
     return Console(stderr=stderr, highlight=False, width=width)
 
 
+def say(console: Console, what: str | Text) -> None:
+    """Print a line: broken between words on a terminal, whole elsewhere, so that programs find it."""
+    console.print(what, soft_wrap=not console.is_terminal)
+
+
 def say_json(record: Model | dict[str, object]) -> None:
     """Print a record as one line of the API's JSON."""
     told = canonical(record) if isinstance(record, Model) else record

@@ -165,7 +165,7 @@ def _trade(
     try:
         order = converse(work, url=url, token=token, account=wish.account)
     except KeyboardInterrupt:
-        screen.errors().print(f"Left. If it was stored, the order goes on: its key is {wish.key}.", soft_wrap=True)
+        screen.say(screen.errors(), f"Left. If it was stored, the order goes on: its key is {wish.key}.")
         raise typer.Exit(INTERRUPTED) from None
     _conclude(order, no_wait=no_wait, as_json=as_json)
 
@@ -175,8 +175,8 @@ def _placed(placement: Placement, wish: Wish, steps: Steps) -> Order:
     steps.begin(
         screen.words((wish.words(), "bold"), (f"order {order.order_id}  key {order.client_order_id}", screen.DIM))
     )
-    again = "the key was used before, this is its order" if placement.replayed else "stored"
-    steps.show(order, ending(order) if order.state.is_final else again)
+    stored = ending(order) if order.state.is_final else "stored"
+    steps.show(order, f"the key was used before, this is its order: {stored}" if placement.replayed else stored)
     return order
 
 
@@ -189,12 +189,12 @@ def _conclude(order: Order, *, no_wait: bool, as_json: bool) -> None:
             raise typer.Exit(REFUSED)
     elif rests(order) and not as_json:
         rest = f"{order.leaves_quantity:,} of {order.quantity:,} rest at {screen.money(order.limit_price)}"
-        console.print(f"{order.state}: {rest}. `stockmesh cancel {order.order_id}` takes it back.", soft_wrap=True)
+        screen.say(console, f"{order.state}: {rest}. `stockmesh cancel {order.order_id}` takes it back.")
     elif not (no_wait or rests(order)):
         told = (
             f"Still {order.state} after {PATIENCE_SECONDS:.0f} s; it goes on. See `stockmesh order {order.order_id}`."
         )
-        screen.errors().print(told, soft_wrap=True)
+        screen.say(screen.errors(), told)
         raise typer.Exit(REFUSED)
 
 
@@ -205,8 +205,8 @@ def _show_preview(found: Preview, *, as_json: bool) -> None:
     order = found.order
     bound = order.limit_price if order.limit_price is not None else order.collar_price
     most = "costs at most" if order.side is Side.BUY else "brings at least"
-    screen.output().print(
+    screen.say(
+        screen.output(),
         f"{order.side} {order.quantity:,} {order.symbol} would be taken: at {screen.money(bound)} or better, "
         f"{most} {screen.money(found.estimated_amount)} without fees. Nothing was placed.",
-        soft_wrap=True,
     )

@@ -106,13 +106,11 @@ async def _lines(prices: PriceWatch, console: Console, count: int | None, *, as_
         for refusal in prices.refused.values():
             if refusal.symbol not in told:
                 told.add(refusal.symbol)
-                screen.errors().print(
-                    f"{refusal.symbol} is not watched: {refusal.message or refusal.reason}", soft_wrap=True
-                )
+                screen.say(screen.errors(), f"{refusal.symbol} is not watched: {refusal.message or refusal.reason}")
         if as_json:
             screen.say_json(item)
         else:
-            console.print(_line(item), soft_wrap=True)
+            screen.say(console, _line(item))
         seen += isinstance(item, Quote)
         if count is not None and seen >= count:
             return

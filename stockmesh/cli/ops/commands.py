@@ -48,9 +48,9 @@ def _trading(state: str, what: str) -> Callable[..., None]:
             screen.say_json(answer)
             return
         sign, style = TRADING.get(told["state"], ("?", screen.DIM))
-        screen.output().print(
+        screen.say(
+            screen.output(),
             screen.words("Trading is", (f"{sign} {told['state']}", style), f"set by {told['actor']}: {told['reason']}"),
-            soft_wrap=True,
         )
 
     command.__doc__ = what
@@ -108,12 +108,10 @@ def dlq_show(letter: LetterId, gateway: Gateway = None, token: AdminToken = None
         return
     console = screen.output()
     for name in ("deadLetterId", "createTime", "stream", "subject", "reason", "detail", "orderId", "deliveries"):
-        console.print(
-            Text.assemble((f"  {name:<14}", screen.DIM), str(told.get(name, "")) or screen.NONE), soft_wrap=True
-        )
+        screen.say(console, Text.assemble((f"  {name:<14}", screen.DIM), str(told.get(name, "")) or screen.NONE))
     if says is None:
         console.print(Text(f"  {len(answer.dead_letter.payload)} bytes that say nothing readable:", style="yellow"))
-        console.print("  " + base64.b64encode(answer.dead_letter.payload).decode(), soft_wrap=True)
+        screen.say(console, "  " + base64.b64encode(answer.dead_letter.payload).decode())
     else:
         console.print_json(data=says, indent=2)
 
@@ -141,7 +139,7 @@ def _settle(
     if as_json:
         screen.say_json(_json(answer))
     else:
-        screen.output().print(f"Dead letter {answer.dead_letter.dead_letter_id or letter} is {done}.", soft_wrap=True)
+        screen.say(screen.output(), f"Dead letter {answer.dead_letter.dead_letter_id or letter} is {done}.")
 
 
 def _list(

@@ -77,7 +77,8 @@ def _show(parts: list[Any], venue: dict[str, Any]) -> None:
     sign, style = TRADING.get(told.get("state", ""), ("?", screen.DIM))
     by = f"by {told['actor']}: {told['reason']}" if told.get("actor") else ""
     feed = int(venue["feedAgeMs"])
-    console.print(
+    screen.say(
+        console,
         screen.words(
             "Trading",
             (f"{sign} {told.get('state', 'unknown')}", style),
@@ -86,7 +87,6 @@ def _show(parts: list[Any], venue: dict[str, Any]) -> None:
             f"{venue['instruments']} instruments",
             f"{venue['unansweredOrders']} orders unanswered",
         ),
-        soft_wrap=True,
     )
 
 

@@ -2,8 +2,11 @@
 
 import asyncio
 from decimal import Decimal
+from http import HTTPStatus
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from stockmesh import CannotConnect, Client, NoAnswer, Outcome, Refused, Retry, SessionClosed, UnexpectedAnswer
 from tests.unit.stockmesh.scripted import (
@@ -208,3 +211,21 @@ async def test_a_shutdown_says_how_long_to_stay_away() -> None:
         await until(lambda: len(server.connections) == 2)
 
         assert asyncio.get_running_loop().time() - began >= 0.3
+
+
+@pytest.mark.parametrize(("status", "error"), [(403, SessionClosed), (404, SessionClosed), (503, CannotConnect)])
+async def test_a_door_that_is_shut_is_told_by_its_status(status: int, error: type[Exception]) -> None:
+    def answer(connection: ServerConnection, request: Request) -> Response:
+        return connection.respond(HTTPStatus(status), "no\n")
+
+    async def nobody(connection: ServerConnection) -> None: ...
+
+    async with serve(nobody, "127.0.0.1", 0, process_request=answer) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        with pytest.raises(error, match=f"HTTP {status}"):
+            await Client(f"ws://127.0.0.1:{port}/ws", "t").__aenter__()
+
+
+async def test_a_host_that_is_not_there_is_told() -> None:
+    with pytest.raises(CannotConnect, match="no such host"):
+        await Client("ws://nowhere.invalid/ws", "t").__aenter__()

@@ -195,3 +195,26 @@ async def test_a_subscription_without_an_answer_has_a_deadline(server: ScriptedS
     async with Client(server.url, "t", timeout_seconds=0.1) as client:
         with pytest.raises(CannotConnect, match="did not begin"):
             await client.order_updates().__aenter__()
+
+
+async def test_a_passing_refusal_of_the_subscription_is_asked_again(server: ScriptedServer) -> None:
+    account = Account(server, length=0)
+    server.on("orders.subscribe", raising(Refuse("UNAVAILABLE", retry="after", retryAfterMs=5)), account.subscribe)
+
+    async with Client(server.url, "t") as client, client.order_updates() as updates:
+        await account.happen()
+        assert positions(await taken(updates, 1)) == ["p-1"]
+
+
+async def test_a_closed_reader_ends_its_iteration(server: ScriptedServer) -> None:
+    account = Account(server, length=0)
+
+    async with Client(server.url, "t") as client:
+        async with client.order_updates() as updates:
+            await account.happen()
+            async for _ in updates:
+                updates.close()
+        # The next reader begins anew, from now on.
+        async with client.order_updates() as updates:
+            await account.happen()
+            assert positions(await taken(updates, 1)) == ["p-2"]

@@ -1,0 +1,40 @@
+"""The streams of the system, made at start in JetStream's own words."""
+
+import nats.js.errors
+from nats.js import JetStreamContext, api
+
+from runtime.subjects import STREAMS, Stream
+
+MAX_MESSAGE_BYTES = 1 << 20
+
+
+async def ensure_streams(jetstream: JetStreamContext) -> None:
+    """Make every stream of the system that does not exist, and bring the settings of the others up to date."""
+    for stream in STREAMS.values():
+        config = _config_of(stream)
+        try:
+            await jetstream.add_stream(config)
+        except nats.js.errors.BadRequestError:
+            await jetstream.update_stream(config)
+
+
+def _config_of(stream: Stream) -> api.StreamConfig:
+    prefix = stream.republish_prefix
+    return api.StreamConfig(
+        name=stream.name,
+        subjects=list(stream.subjects),
+        retention=api.RetentionPolicy.LIMITS,
+        max_age=stream.max_age_seconds,
+        max_bytes=stream.max_bytes,
+        max_msg_size=MAX_MESSAGE_BYTES,
+        storage=api.StorageType(stream.storage),
+        discard=api.DiscardPolicy(stream.discard),
+        max_msgs_per_subject=stream.max_per_subject,
+        duplicate_window=min(stream.duplicate_window_seconds, stream.max_age_seconds),
+        republish=api.RePublish(
+            src=stream.subjects[0].replace("*", ">"), dest=f"{prefix}.{stream.subjects[0].replace('*', '>')}"
+        )
+        if prefix
+        else None,
+        allow_direct=True,
+    )
