@@ -10,9 +10,8 @@ from uuid import uuid4
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
-from runtime import logs
+from runtime import logs, reflecting
 from runtime.auth import Principal, TokenVerifier, set_current_principal
 from runtime.errors import DeadlineExceeded, Internal, TradingError
 from runtime.rpc_errors import abort_with
@@ -91,7 +90,7 @@ async def serve_rpc(
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     names = [service.name for service in services]
     if reflect:
-        reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        reflecting.reflect(server, [*names, health.SERVICE_NAME])
     try:
         server.add_insecure_port(f"{host}:{port}")
     except RuntimeError as error:

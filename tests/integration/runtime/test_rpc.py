@@ -6,8 +6,10 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import descriptor_pb2
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
 from gen.trading.v1 import exchange_pb2 as pb
@@ -153,3 +155,17 @@ async def test_health_tells_of_the_service_and_needs_no_token(channel: grpc.aio.
     for name in ("", NAME):
         answer = await health.Check(health_pb2.HealthCheckRequest(service=name), timeout=5)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_reflection_tells_the_names_that_json_has(channel: grpc.aio.Channel) -> None:
+    call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(timeout=5)
+    await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol="trading.v1.Order"))
+    answer = await call.read()
+    call.cancel()
+
+    described = [
+        descriptor_pb2.FileDescriptorProto.FromString(one)
+        for one in answer.file_descriptor_response.file_descriptor_proto
+    ]
+    order = next(message for file in described for message in file.message_type if message.name == "Order")
+    assert order.field[0].json_name == "orderId"
