@@ -92,7 +92,7 @@ lock: $(STAMP)  ## Pin the newest versions that pyproject.toml allows
 
 ## Tidy
 clean:  ## Delete the environment and everything built; the state of `make run` in .stockmesh stays
-	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .grimp_cache
 	find $(ROOMS) gen tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## List these words

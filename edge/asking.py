@@ -6,11 +6,22 @@ from typing import Any, TypeAlias, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from runtime import logs
+from runtime.errors import TradingError
 from runtime.rpc_errors import error_from
 
 Response = TypeVar("Response", bound=Message)
 # A method of a gRPC stub.
 Method: TypeAlias = Callable[..., Any]
+
+# What a client is told where gRPC itself failed; its own words name addresses that are nobody's business.
+_WORDS = {
+    "UNAVAILABLE": "a service that is needed cannot be reached now",
+    "DEADLINE_EXCEEDED": "no answer came in time",
+    "INTERNAL": "something broke on our side",
+}
+
+logger = logs.get_logger("edge.asking")
 
 
 async def ask(
@@ -24,9 +35,18 @@ async def ask(
     try:
         response = await call
     except grpc.aio.AioRpcError as failure:
-        raise error_from(failure) from None
+        raise _told(failure, request_id) from None
     finally:
         # grpc #43462: a call that is only forgotten is never freed.
         call.cancel()
     assert isinstance(response, kind)  # noqa: S101 - tells the type; stubs are untyped here
     return response
+
+
+def _told(failure: grpc.aio.AioRpcError, request_id: str) -> TradingError:
+    error = error_from(failure)
+    words = _WORDS.get(error.reason)
+    if words is not None:
+        logger.warning("call failed", request_id=request_id, code=failure.code().name, details=failure.details())
+        error.message = words
+    return error

@@ -20,6 +20,7 @@ from gen.trading.v1.order_pb2 import OrderUpdate
 from runtime import logs
 from runtime.errors import TradingError
 from runtime.jetstream import Heard
+from runtime.positions import position_of
 
 # A client that missed more is better served with a snapshot.
 MAX_REPLAY = 500
@@ -45,7 +46,7 @@ class Position:
         return cls(int(match[1]), int(match[2])) if match else None
 
     def __str__(self) -> str:
-        return f"{self.created}-{self.sequence}"
+        return position_of(self.created, self.sequence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,11 +57,11 @@ class Hub:
 
     def watch(self, topic: Topic, watcher: Watcher) -> None:
         """Let the watcher hear of a topic that is held."""
-        topic.watchers.add(watcher)
+        topic.join(watcher)
 
     def unwatch(self, topic: Topic, watcher: Watcher) -> None:
         """Let the watcher hear no more of a topic."""
-        topic.watchers.discard(watcher)
+        topic.leave(watcher)
         self._forget_if_idle(topic)
 
     def _forget_if_idle(self, topic: Topic) -> None:

@@ -31,28 +31,26 @@ class Watch:
     It stays silent until it is woken, so that nothing is sent before the subscription is answered.
     """
 
-    __slots__ = ("_outbox", "_pending", "interval", "mode", "next", "topic")
+    __slots__ = ("_changes", "_is_marked", "_outbox", "interval", "mode", "next", "topic")
 
     def __init__(self, outbox: "Outbox", topic: Topic, mode: Mode, interval: float) -> None:
         self._outbox, self.topic, self.mode, self.interval = outbox, topic, mode, interval
         # When the next update may be sent.
         self.next = inf
-        self._pending = False
+        self._is_marked = False
+        self._changes = 0
 
     def wake(self) -> None:
         """Send from now on."""
         if self.next == inf:
             self.next = 0.0
-            if self._pending:
+            if self._is_marked:
                 self._outbox.expect(0.0)
 
     def offer(self) -> None:
         """Mark the symbol: a newer price is there."""
         outbox = self._outbox
-        if self._pending:
-            outbox.conflated += 1
-            return
-        self._pending = True
+        self._is_marked, self._changes = True, self.topic.changes
         outbox.marked.append(self)
         if self.next < outbox.expected:
             outbox.expect(self.next)
@@ -61,9 +59,12 @@ class Watch:
         """Pass on that the symbol became live, stale or halted; a newer word replaces an older one that was not sent."""
         self._outbox.put_newest(f"status {self.topic.symbol}", notification("prices.status", status))
 
-    def sent(self, until: float) -> None:
-        """Note that the newest price is on its way, and when the next may follow."""
-        self._pending, self.next = False, until
+    def sent(self, until: float) -> int:
+        """Note that the newest price is on its way, and when the next may follow; return how many older ones it replaces."""
+        topic = self.topic
+        self._is_marked, self.next = False, until
+        topic.await_change(self)
+        return topic.changes - self._changes
 
 
 class Outbox:
@@ -136,7 +137,7 @@ class Outbox:
             if watch.interval != interval:
                 interval = watch.interval
                 until = self._end_of_beat(now, interval)
-            watch.sent(until)
+            self.conflated += watch.sent(until)
             texts.append(watch.topic.text(watch.mode))
         self.marked = later
         if not texts:

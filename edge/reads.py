@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from edge.asking import Method, ask
 from edge.rendering import json_of
-from gen.trading.v1.price_pb2 import GetPricesRequest, GetPricesResponse, Quote, StockPrice
+from gen.trading.v1.price_pb2 import GetPricesRequest, GetPricesResponse, Quote
 from runtime.batching import Batcher
 from runtime.errors import DeadlineExceeded, NotFound
 
@@ -27,18 +27,26 @@ class UnknownSymbol(NotFound):
 
 
 class Price:
-    """The latest price of a symbol; its JSON text is made once for all who asked."""
+    """The latest price of a symbol; its JSON text is made once for all who ask until it changes."""
 
     __slots__ = ("_text", "quote")
 
     def __init__(self, quote: Quote) -> None:
-        self.quote, self._text = quote, b""
+        # A copy: the original would keep the whole answer that it came in.
+        self.quote = Quote()
+        self.quote.CopyFrom(quote)
+        self._text = b""
+
+    def holds_against(self, quote: Quote) -> bool:
+        """Tell whether this is as new as a quote; replicas of the price service need not be equally far."""
+        held, version = (self.quote.epoch, self.quote.seq), (quote.epoch, quote.seq)
+        return held > version or (held == version and self.quote.state == quote.state)
 
     @property
     def text(self) -> bytes:
         """The JSON text of a StockPrice without bars."""
         if not self._text:
-            self._text = json_of(StockPrice(quote=self.quote))
+            self._text = b'{"quote":%b,"bars":[]}' % json_of(self.quote)
         return self._text
 
 
@@ -67,6 +75,8 @@ class PriceReads:
 
     def __init__(self, get_prices: Method, *, token: str) -> None:
         self._get_prices, self._token = get_prices, token
+        # One for each symbol that was ever asked for; only symbols that exist get here.
+        self._prices: dict[str, Price] = {}
         self._batcher: Batcher[Sequence[str], Latest] = Batcher(
             self._flush, max_items=CALLERS_PER_FLUSH, max_wait=LINGER_SECONDS
         )
@@ -120,8 +130,14 @@ class PriceReads:
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-            prices.update((price.quote.symbol, Price(price.quote)) for price in answer.prices)
+            prices.update((price.quote.symbol, self._newest(price.quote)) for price in answer.prices)
         return Latest(prices)
+
+    def _newest(self, quote: Quote) -> Price:
+        held = self._prices.get(quote.symbol)
+        if held is None or not held.holds_against(quote):
+            held = self._prices[quote.symbol] = Price(quote)
+        return held
 
     async def _ask(self, symbols: Sequence[str]) -> GetPricesResponse:
         return await ask(

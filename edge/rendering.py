@@ -19,7 +19,8 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import Message
 
 Convert: TypeAlias = Callable[[Any], Any]
-Tree: TypeAlias = dict[str, Any]
+# A record that the JSON encoder writes; what it holds is not looked at here.
+Tree: TypeAlias = msgspec.Struct
 
 _encode = msgspec.json.Encoder().encode
 _INT64 = frozenset({FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64})
@@ -74,22 +75,33 @@ def _compiled(descriptor: Descriptor) -> Callable[[Message], Tree]:
 def _compile(descriptor: Descriptor, names: Collection[str]) -> Callable[[Message], Tree]:
     fields = [field for field in descriptor.fields if field.name in names]
     always = [field for field in fields if not field.has_presence]
-    keys = [field.json_name for field in always]
+    sometimes = [field for field in fields if field.has_presence]
     read = _reader([field.name for field in always])
-    converted = [(field.json_name, convert) for field in always if (convert := _conversion(field)) is not None]
-    optional = [(field.json_name, field.name, _element(field)) for field in fields if field.has_presence]
+    converted = [(at, convert) for at, field in enumerate(always) if (convert := _conversion(field)) is not None]
+    optional = [(field.name, _element(field)) for field in sometimes]
+    record = _record(descriptor.name, always, sometimes)
 
     def tree(message: Message) -> Tree:
-        told = dict(zip(keys, read(message), strict=True))
-        for key, convert in converted:
-            told[key] = convert(told[key])
-        for key, name, element in optional:
+        values = list(read(message))
+        for at, convert in converted:
+            values[at] = convert(values[at])
+        for name, element in optional:
             if message.HasField(name):
                 value = getattr(message, name)
-                told[key] = value if element is None else element(value)
-        return told
+                values.append(value if element is None else element(value))
+            else:
+                values.append(msgspec.UNSET)
+        return record(*values)
 
     return tree
+
+
+def _record(name: str, always: list[FieldDescriptor], sometimes: list[FieldDescriptor]) -> type[msgspec.Struct]:
+    """Make the record that holds a message's values: its field names are JSON text already, which a dict's keys never are."""
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [(field.name, Any) for field in always]
+    fields += [(field.name, Any | msgspec.UnsetType, msgspec.UNSET) for field in sometimes]
+    names = {field.name: field.json_name for field in (*always, *sometimes)}
+    return msgspec.defstruct(name, fields, rename=names, gc=False)
 
 
 def _reader(names: list[str]) -> Callable[[Message], tuple[Any, ...]]:

@@ -20,7 +20,7 @@ class Watcher(Protocol):
     """Someone who wants to hear of one symbol."""
 
     def offer(self) -> None:
-        """A newer price is there."""
+        """A newer price is there. Said once; `Topic.await_change` asks for the next time."""
 
     def tell(self, status: bytes) -> None:
         """The symbol became live, stale or halted; the argument is the JSON text of a PriceStatus."""
@@ -29,12 +29,15 @@ class Watcher(Protocol):
 class Topic:
     """One symbol that somebody watches. `quote` is None until the first is heard."""
 
-    __slots__ = ("_ltp", "_quote_text", "holds", "quote", "symbol", "watchers")
+    __slots__ = ("_ltp", "_quote_text", "_waiting", "changes", "holds", "quote", "symbol", "watchers")
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
         self.quote: Quote | None = None
         self.watchers: set[Watcher] = set()
+        # Those of them that do not know yet that there is news: a busy symbol costs nothing for clients that are slower than it.
+        self._waiting: set[Watcher] = set()
+        self.changes = 0
         # Subscriptions that listen already and still wait for their snapshot.
         self.holds = 0
         self._ltp = self._quote_text = b""
@@ -60,8 +63,25 @@ class Topic:
         self.quote = Quote()
         self.quote.CopyFrom(quote)
         self._ltp = self._quote_text = b""
-        for watcher in self.watchers:
-            watcher.offer()
+        self.changes += 1
+        if self._waiting:
+            waiting, self._waiting = self._waiting, set()
+            for watcher in waiting:
+                watcher.offer()
+
+    def await_change(self, watcher: Watcher) -> None:
+        """Offer the next newer price to a watcher."""
+        self._waiting.add(watcher)
+
+    def join(self, watcher: Watcher) -> None:
+        """Let a watcher hear of the symbol."""
+        self.watchers.add(watcher)
+        self._waiting.add(watcher)
+
+    def leave(self, watcher: Watcher) -> None:
+        """Let a watcher hear no more."""
+        self.watchers.discard(watcher)
+        self._waiting.discard(watcher)
 
     def hear_status(self, status: PriceStatus) -> None:
         """Take a change of state, and tell it."""

@@ -28,6 +28,8 @@ class Writer:
         self._timer: asyncio.TimerHandle | None = None
         self._when_idle: Callable[[], None] | None = None
         self._sending_since: float | None = None
+        # How long the last slow frame took; 0 once what waited behind it is counted.
+        self._slow_seconds = 0.0
         self._told_slow_at, self._left_out = 0.0, 0
 
     @property
@@ -48,7 +50,10 @@ class Writer:
         """Send until the connection is closed."""
         try:
             while True:
+                conflated = self.outbox.conflated
                 frame = self.outbox.take(self._loop.time())
+                if self._slow_seconds:
+                    self._note_slow(self.outbox.conflated - conflated)
                 if frame is None:
                     await self._rest()
                 else:
@@ -65,21 +70,22 @@ class Writer:
         self._ready.clear()
 
     async def _send(self, frame: bytes) -> None:
-        began, conflated = self._loop.time(), self.outbox.conflated
-        self._sending_since = began
+        began = self._sending_since = self._loop.time()
         await self._socket.send(frame, text=True)
         self._sending_since = None
         took = self._loop.time() - began
         if took > SLOW_SECONDS:
-            self._note_slow(took, self.outbox.conflated - conflated)
+            self._slow_seconds = took
 
-    def _note_slow(self, took: float, left_out: int) -> None:
+    def _note_slow(self, left_out: int) -> None:
         self._left_out += left_out
         now = self._loop.time()
         if self._left_out and now - self._told_slow_at >= TELL_SLOW_EVERY_SECONDS:
-            params = {"maxHz": round(1 / took, 3), "dropped": self._left_out}
+            params = {"maxHz": round(1 / self._slow_seconds, 3), "dropped": self._left_out}
             self.outbox.put_newest("degraded", replies.notification("session.degraded", replies.encode(params)))
             self._told_slow_at, self._left_out = now, 0
+        if left_out:
+            self._slow_seconds = 0.0
 
     def _wake_at(self, when: float) -> None:
         self._cancel_timer()

@@ -11,7 +11,7 @@ from exchange_gw.dead_letters import DeadLetterBox
 from exchange_gw.exchange import OrderEvent, SessionState
 from exchange_gw.feed import Feed
 from exchange_gw.feed_bus import InstrumentBoard, tell_ticks
-from exchange_gw.fix import FixMarketSession, FixOrderSession
+from exchange_gw.fix import FixMarketSession, FixOrderSession, Venue
 from exchange_gw.fix_line import Line
 from exchange_gw.operations import Operations
 from exchange_gw.service import Lane
@@ -33,6 +33,16 @@ def _now() -> datetime:
     """Return the time in whole milliseconds, as MongoDB keeps it."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def _venue(settings: ExchangeGwSettings) -> Venue:
+    return Venue(
+        host=settings.fix_host,
+        port=settings.fix_port,
+        sender=settings.fix_sender_comp_id,
+        target=settings.fix_target_comp_id,
+        heartbeat_seconds=settings.fix_heartbeat_seconds,
+    )
 
 
 class _Sessions:
@@ -133,7 +143,7 @@ async def _open_lane(
     async def hear(events: Sequence[OrderEvent]) -> None:
         await lane.hear(events)
 
-    session = FixOrderSession(settings, group, hear)
+    session = FixOrderSession(_venue(settings), group, hear)
     patience = Patience(settings.ask_after_seconds, settings.uncertain_after_seconds, settings.absence_grace_seconds)
     conversation = Conversation(
         group=group,
@@ -162,7 +172,7 @@ def _open_feed(
     """Build the feed of market data and start telling what it hears."""
     board = InstrumentBoard(bus)
     feed = Feed(journal, board, _now)
-    session = FixMarketSession(settings, feed.hear)
+    session = FixMarketSession(_venue(settings), feed.hear)
     feed.session = session
     tasks.spawn(board.run(), name="instruments")
     tasks.spawn(feed.run(), name="feed")

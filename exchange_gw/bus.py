@@ -1,6 +1,7 @@
 """NATS doors of orders: hears commands, tells facts and what operators allow."""
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -8,11 +9,11 @@ from typing import NoReturn
 from uuid import uuid4
 
 from msgspec import Struct
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
 
 from exchange_gw import wire
 from exchange_gw.command import Command
 from exchange_gw.exchange import Clock
+from exchange_gw.insistence import surely
 from exchange_gw.ports import Reports
 from exchange_gw.report import Report, dead_letter_report
 from exchange_gw.service import Lane
@@ -159,6 +160,7 @@ class CommandDoor:
                     order_id, command_id=command_id, sequence=delivery.sequence, detail=detail, now=self._now()
                 )
             )
+            await self._reports.until_told()
         await delivery.term()
 
     async def _revisit(self) -> NoReturn:
@@ -207,6 +209,7 @@ class ReportPublisher:
         self._taken = 0
         # Numbers of the facts that are not told yet, oldest first.
         self._open: dict[int, None] = {}
+        self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def tell(self, report: Report) -> None:
         """Take in a fact; waits while there is no room."""
@@ -223,17 +226,25 @@ class ReportPublisher:
         """Tell whether every fact up to a number has been told."""
         return next(iter(self._open), mark + 1) > mark
 
+    async def until_told(self) -> None:
+        """Return when everything taken in so far has been told."""
+        mark = self.mark()
+        if not self.is_told(mark):
+            told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append((mark, told))
+            await told
+
     async def run(self) -> NoReturn:
         """Tell fact after fact, for ever; several of these run at once."""
         while True:
             number, report = await self._waiting.get()
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(Unavailable), wait=wait_exponential_jitter(initial=0.1, max=5.0)
-            ):
-                with attempt:
-                    await self._publish(report)
+            await surely(lambda: self._publish(report))  # noqa: B023 - awaited before the next report is taken
             del self._open[number]
             self._waiting.task_done()
+            while self._waiters and self.is_told(self._waiters[0][0]):
+                _, told = self._waiters.popleft()
+                if not told.done():
+                    told.set_result(None)
 
     async def drain(self, seconds: float) -> None:
         """Wait until all is told, but no longer than that."""

@@ -2,13 +2,11 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
 from uuid import uuid4
 
 from msgspec import structs
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
 
 from exchange_gw.command import Asks, Command
 from exchange_gw.exchange import Clock, Execution, OrderSession, VenueUnreachable
@@ -18,11 +16,9 @@ from exchange_gw.report import Report, submitted_report
 from exchange_gw.trading import Trading
 from exchange_gw.unanswered import Patience, Unanswered
 from runtime import logs
-from runtime.errors import Unavailable
 
 # Orders of which the client's key is remembered, so that their facts carry it.
 _REMEMBERED = 100_000
-R = TypeVar("R")
 
 logger = logs.get_logger("exchange_gw.conversation")
 
@@ -86,16 +82,6 @@ class Conversation:
             await self.session.ask(command, request_id=request_id)
         except VenueUnreachable:
             logger.debug("not asked, no session", order_id=command.order_id)
-
-
-async def surely(operation: Callable[[], Awaitable[R]]) -> R:
-    """Return what an operation on the journal returns, tried until the database answers. It must stand repetition."""
-    async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(Unavailable), wait=wait_exponential_jitter(initial=0.1, max=5.0)
-    ):
-        with attempt:
-            return await operation()
-    raise AssertionError("tenacity retries without end")
 
 
 def new_id() -> str:

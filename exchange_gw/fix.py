@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import count
 
 from fixcore.message import Message
+from msgspec import Struct
 
 from exchange_gw import fix_market, fix_messages
 from exchange_gw.command import Command
@@ -20,7 +21,6 @@ from exchange_gw.exchange import (
     Standing,
 )
 from exchange_gw.fix_line import Bulk, Heard, Line, Listener
-from exchange_gw.settings import ExchangeGwSettings
 from runtime import logs
 from runtime.errors import TradingError
 
@@ -31,11 +31,21 @@ _REMEMBERED = 10_000
 logger = logs.get_logger("exchange_gw.fix")
 
 
-class FixOrderSession:
-    """A FIX session for orders (the port's OrderSession)."""
+class Venue(Struct, frozen=True):
+    """Where the venue is, and how the two of us are called; `sender` is the stem of our sessions' names."""
 
-    def __init__(self, settings: ExchangeGwSettings, group: int, hear: OrderListener) -> None:
-        self.line = _OrderLine(settings, f"{settings.fix_sender_comp_id}-ORD-{group}", self._translate)
+    host: str
+    port: int
+    sender: str
+    target: str
+    heartbeat_seconds: int
+
+
+class FixOrderSession:
+    """A FIX session for the orders of a group (the port's OrderSession)."""
+
+    def __init__(self, venue: Venue, group: int, hear: OrderListener) -> None:
+        self.line = _OrderLine(venue, f"{venue.sender}-ORD-{group}", self._translate)
         self._hear = hear
 
     @property
@@ -95,13 +105,13 @@ class FixOrderSession:
 class _OrderLine(Line):
     """A line that remembers which message had which number: a session-level Reject names nothing else."""
 
-    def __init__(self, settings: ExchangeGwSettings, sender: str, hear: Listener) -> None:
+    def __init__(self, venue: Venue, sender: str, hear: Listener) -> None:
         super().__init__(
-            host=settings.fix_host,
-            port=settings.fix_port,
+            host=venue.host,
+            port=venue.port,
             sender=sender,
-            target=settings.fix_target_comp_id,
-            heartbeat_seconds=settings.fix_heartbeat_seconds,
+            target=venue.target,
+            heartbeat_seconds=venue.heartbeat_seconds,
             hear=hear,
         )
         self._names: OrderedDict[str, str] = OrderedDict()
@@ -120,13 +130,13 @@ class _OrderLine(Line):
 class FixMarketSession:
     """The FIX session for market data (the port's MarketSession)."""
 
-    def __init__(self, settings: ExchangeGwSettings, hear: MarketListener) -> None:
+    def __init__(self, venue: Venue, hear: MarketListener) -> None:
         self.line = Line(
-            host=settings.fix_host,
-            port=settings.fix_port,
-            sender=f"{settings.fix_sender_comp_id}-MD",
-            target=settings.fix_target_comp_id,
-            heartbeat_seconds=settings.fix_heartbeat_seconds,
+            host=venue.host,
+            port=venue.port,
+            sender=f"{venue.sender}-MD",
+            target=venue.target,
+            heartbeat_seconds=venue.heartbeat_seconds,
             hear=self._translate,
             bulky=_BULKY,
         )

@@ -94,7 +94,7 @@ def new_row(command: Command, plan: Plan, here: Standpoint, *, claim: str) -> Ro
     return Row(command=command, decision=Decision.NEVER_SEND, decide_time=here.now, claim=claim, verdict=verdict)
 
 
-def deed_for(command: Command, row: Row | None, here: Standpoint, *, inserted: bool, allowed: bool) -> Deed:
+def deed_for(command: Command, row: Row | None, here: Standpoint, *, plan: Plan, inserted: bool, allowed: bool) -> Deed:
     """Return what to do for a command whose order has this row, written for this very command if `inserted`."""
     if row is not None and row.verdict is not None:
         return Deed.TELL
@@ -104,7 +104,7 @@ def deed_for(command: Command, row: Row | None, here: Standpoint, *, inserted: b
         return Deed.SEND if inserted else Deed.ASK
     if command.asks is Asks.QUERY:
         return Deed.ASK
-    nobody_sent_it = row is None and not command.is_known_at_venue
+    nobody_sent_it = row is None and plan is not Plan.PASS
     if nobody_sent_it or not (here.is_open and allowed):
         return Deed.WAIT
     return Deed.SEND

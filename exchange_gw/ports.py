@@ -69,3 +69,6 @@ class Reports(Protocol):
 
     def is_told(self, mark: int) -> bool:
         """Tell whether everything up to a mark has been told."""
+
+    async def until_told(self) -> None:
+        """Return when everything taken in so far has been told: for facts that nobody could find out again."""

@@ -11,7 +11,7 @@ from typing import NoReturn
 from msgspec import Struct
 
 from exchange_gw.command import Asks, Command
-from exchange_gw.conversation import Conversation, new_id, surely
+from exchange_gw.conversation import Conversation, new_id
 from exchange_gw.exchange import (
     ChangeRefused,
     Execution,
@@ -23,24 +23,19 @@ from exchange_gw.exchange import (
     VenueUnreachable,
 )
 from exchange_gw.hearing import Hearing
+from exchange_gw.insistence import surely
 from exchange_gw.journal import LOOK_AGAIN, Deed, Plan, Row, Standpoint, deed_for, new_row, plan_for, waves
+from exchange_gw.look_up import LookUps
 from exchange_gw.recovery import Comparison, Recovery
 from exchange_gw.report import Verdict, verdict_report
 from exchange_gw.watch import Watch
 from runtime import logs
-from runtime.errors import NotFound, Unavailable
+from runtime.errors import Unavailable
 
-LOOK_UP_SECONDS = 2.0
 # Questions that wait for a session; who asked asks again some time.
 MOST_QUESTIONS = 10_000
 
 logger = logs.get_logger("exchange_gw.service")
-
-
-class VenueOrderUnknown(NotFound):
-    """The exchange says that it knows no such order."""
-
-    reason = "VENUE_ORDER_UNKNOWN"
 
 
 class Later(Struct, frozen=True):
@@ -55,15 +50,16 @@ class Lane:
     def __init__(self, conversation: Conversation, session_name: str) -> None:
         self.news = asyncio.Event()
         self._talk, self._session_name = conversation, session_name
-        self._hearing, self._watch = Hearing(conversation), Watch(conversation, session_name)
+        self._hearing, self.watch = Hearing(conversation), Watch(conversation, session_name)
         self._recovery = Recovery(
             conversation.session, conversation.journal, self._hearing.execution, conversation.is_ours, conversation.now
         )
         self._logged_on = asyncio.Event()
         # Of the session that stands, or stood last.
         self._over = asyncio.Event()
+        self._verdicts_told = False
         self._questions: dict[str, Command] = {}
-        self._look_ups: dict[str, asyncio.Future[Execution]] = {}
+        self._look_ups = LookUps(conversation)
         conversation.trading.on_change(self.news.set)
 
     @property
@@ -87,18 +83,20 @@ class Lane:
         noted = await talk.journal.noted(talk.group)
         rows = await talk.journal.find({command.order_id for _, command in noted})
         for batch, command in noted:
-            talk.unanswered.keep_batch(batch)
+            talk.unanswered.begin(batch)
             row = rows.get(command.order_id)
             if (row is None and not command.is_known_at_venue) or (row is not None and row.verdict is not None):
                 # Noted and never decided, so it was not sent either; its command comes again.
                 continue
             talk.unanswered.add(command, logon=row.logon if row else 0, batch=batch, now=talk.monotonic())
             talk.remember(command)
+        for batch, _ in noted:
+            talk.unanswered.complete(batch)
 
     async def run(self) -> NoReturn:
         """Open the lane after every logon and watch over it, for ever."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch.run(), name="watch")
+            group.create_task(self.watch.run(), name="watch")
             while True:
                 await self._logged_on.wait()
                 over = self._over
@@ -120,6 +118,10 @@ class Lane:
             taken = await self._take_wave([commands[index] for index in wave])
             for index, outcome in zip(wave, taken, strict=True):
                 outcomes[index] = outcome
+        if self._verdicts_told:
+            # Before the commands are done with: a verdict is ours alone, the venue cannot tell it again.
+            self._verdicts_told = False
+            await self._talk.reports.until_told()
         return outcomes
 
     async def hear(self, events: Sequence[OrderEvent]) -> None:
@@ -133,23 +135,7 @@ class Lane:
 
     async def look_up(self, order_id: str) -> tuple[Execution, Row | None]:
         """Ask the venue how an order stands; return that and our row. Raises VenueUnreachable and VenueOrderUnknown."""
-        request_id = new_id()
-        answer = self._look_ups[request_id] = asyncio.get_running_loop().create_future()
-        try:
-            async with asyncio.timeout(LOOK_UP_SECONDS):
-                row = (await self._talk.journal.find([order_id])).get(order_id)
-                if row is not None:
-                    await self._talk.session.ask(row.command, request_id=request_id)
-                else:
-                    await self._talk.session.ask_about(order_id, request_id=request_id)
-                execution = await answer
-        except TimeoutError:
-            raise VenueUnreachable("the exchange has not answered in time", retry_after_seconds=1.0) from None
-        finally:
-            del self._look_ups[request_id]
-        if execution.is_unknown:
-            raise VenueOrderUnknown("the exchange knows no such order", order_id=order_id)
-        return execution, row
+        return await self._look_ups.ask(order_id)
 
     async def compare(self) -> Comparison:
         """Compare all of the venue's orders with the journal. Raises VenueUnreachable."""
@@ -168,8 +154,7 @@ class Lane:
         known = await talk.journal.find([command.order_id for command, plan in planned if plan is Plan.LOOK])
         if to_send:
             # Before the rows, so that a row of which nothing is noted is one that was answered.
-            talk.unanswered.keep_batch(batch)
-            await talk.journal.note(batch, talk.group, to_send)
+            await self._note(batch, to_send)
         if rows:
             # From here on nothing is given back: a row may be written although nobody could say so.
             older = await surely(lambda: talk.journal.insert(rows))
@@ -181,9 +166,23 @@ class Lane:
                 continue
             row = known.get(command.order_id)
             inserted = row is not None and row.claim == batch
-            deed = deed_for(command, row, here, inserted=inserted, allowed=talk.trading.permission.allows(command))
-            outcomes.append(await self._carry_out(command, row, deed, batch))
+            allowed = talk.trading.permission.allows(command)
+            deed = deed_for(command, row, here, plan=plan, inserted=inserted, allowed=allowed)
+            outcomes.append(await self._carry_out(command, row, plan, deed, batch=batch))
+        if to_send:
+            # Not after a failure: then a row may lie there unsent, and the note is all that tells the next start of it.
+            talk.unanswered.complete(batch)
         return outcomes
+
+    async def _note(self, batch: str, commands: Sequence[Command]) -> None:
+        unanswered = self._talk.unanswered
+        unanswered.begin(batch)
+        try:
+            await self._talk.journal.note(batch, self._talk.group, commands)
+        except Unavailable:
+            # Whether it was noted is unknown, but nothing was sent; it may be dropped.
+            unanswered.complete(batch)
+            raise
 
     def _plan(self, command: Command, here: Standpoint) -> Plan | None:
         """Return what the command needs from the journal; None when it is under way already."""
@@ -196,16 +195,18 @@ class Lane:
         sent = bool(talk.unanswered.of_order(command.order_id))
         return plan_for(command, here, allowed=talk.trading.permission.allows(command), sent=sent)
 
-    async def _carry_out(self, command: Command, row: Row | None, deed: Deed, batch: str) -> Later | None:
+    async def _carry_out(
+        self, command: Command, row: Row | None, plan: Plan, deed: Deed, *, batch: str
+    ) -> Later | None:
         talk = self._talk
         talk.remember(command)
         match deed:
             case Deed.WAIT:
-                return Later(None if row else talk.now() + LOOK_AGAIN)
+                return Later(talk.now() + LOOK_AGAIN if plan is Plan.LOOK and row is None else None)
             case Deed.SEND if command.is_late(talk.now()):
                 # The database took its time; the row says SEND, so it has to be told why it is not done.
                 await surely(lambda: talk.journal.give_up(command.order_id, Verdict.EXPIRED_UNSENT))
-                await talk.tell(verdict_report(command.order_id, Verdict.EXPIRED_UNSENT, talk.now()))
+                await self._tell_verdict(command.order_id, Verdict.EXPIRED_UNSENT)
             case Deed.SEND:
                 await talk.send(command, batch=batch)
             case Deed.ASK if talk.is_open:
@@ -214,10 +215,14 @@ class Lane:
                 if len(self._questions) < MOST_QUESTIONS:
                     self._questions[command.order_id] = command
             case Deed.TELL if row is not None and row.verdict is not None:
-                await talk.tell(verdict_report(command.order_id, row.verdict, talk.now()))
+                await self._tell_verdict(command.order_id, row.verdict)
                 # A SUBMIT that waits for the lane to open need not wait any longer.
                 self.news.set()
         return None
+
+    async def _tell_verdict(self, order_id: str, verdict: Verdict) -> None:
+        await self._talk.tell(verdict_report(order_id, verdict, self._talk.now()))
+        self._verdicts_told = True
 
     async def _hear(self, event: OrderEvent) -> None:
         match event:
@@ -237,9 +242,7 @@ class Lane:
     async def _hear_execution(self, execution: Execution) -> None:
         if await self._recovery.take(execution):
             return
-        look_up = self._look_ups.get(execution.request_id)
-        if look_up is not None and not look_up.done():
-            look_up.set_result(execution)
+        self._look_ups.hear(execution)
         await self._hearing.execution(execution)
 
     async def _open(self, over: asyncio.Event) -> None:
@@ -265,7 +268,7 @@ class Lane:
         self._logged_on.clear()
         self._over.set()
         self._recovery.break_off()
-        await self._watch.tell_uncertain(talk.unanswered.all_to_tell())
+        await self.watch.tell_uncertain(talk.unanswered.all_to_tell())
         self.news.set()
 
     def _is_in_question(self, order_id: str) -> bool:

@@ -90,15 +90,21 @@ class Unanswered:
         self._left[entry.batch] -= 1
 
     def finished_batches(self) -> list[str]:
-        """Return, once, the batches of which every request has been answered."""
-        finished = [batch for batch, left in self._left.items() if not left]
-        for batch in finished:
-            del self._left[batch]
-        return finished
+        """Return the batches of which every request has been answered."""
+        return [batch for batch, left in self._left.items() if not left]
 
-    def keep_batch(self, batch: str) -> None:
-        """Know a batch that may turn out to hold no request at all."""
-        self._left.setdefault(batch, 0)
+    def forget(self, batches: Iterable[str]) -> None:
+        """Forget finished batches."""
+        for batch in batches:
+            del self._left[batch]
+
+    def begin(self, batch: str) -> None:
+        """Know a batch before it is noted; it is not finished before `complete`, even while it has no request yet."""
+        self._left[batch] = self._left.get(batch, 0) + 1
+
+    def complete(self, batch: str) -> None:
+        """Note that no more requests will be added to a batch."""
+        self._left[batch] -= 1
 
     def to_tell(self, now: float) -> list[Open]:
         """Return, once each, the requests that have been without an answer for too long."""
@@ -136,8 +142,8 @@ class Unanswered:
         """
         for entry in self.of_order(order_id):
             if entry.command.asks is Asks.SUBMIT and logon > entry.logon:
+                entry.first_unknown = entry.first_unknown if entry.unknowns else now
                 entry.unknowns += 1
-                entry.first_unknown = entry.first_unknown or now
                 entry.next_question = min(entry.next_question, now + self._patience.absence_grace)
 
     def is_absent(self, entry: Open, now: float) -> bool:

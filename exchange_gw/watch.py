@@ -76,6 +76,7 @@ class Watch:
         finished = self._talk.unanswered.finished_batches()
         if finished:
             await self._talk.journal.forget(finished)
+            self._talk.unanswered.forget(finished)
 
     async def keep_place(self) -> None:
         """Keep the time up to which the venue's reports have been heard and told."""
@@ -105,9 +106,11 @@ class Watch:
         else:
             return
         await talk.journal.give_up(command.order_id, verdict)
+        await talk.tell(verdict_report(command.order_id, verdict, talk.now()))
+        # Before its note may be dropped: the venue cannot tell this fact again.
+        await talk.reports.until_told()
         for other in requests:
             talk.unanswered.settle(other)
-        await talk.tell(verdict_report(command.order_id, verdict, talk.now()))
 
     async def _send_again(self, entry: Open) -> None:
         talk = self._talk

@@ -36,7 +36,9 @@ async def open_app(settings: PriceSettings, tasks: Tasks) -> AsyncIterator[None]
     clock_ns = steady_clock()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
-            open_mongo(settings.mongo_url, database=settings.mongo_database, driver=settings.mongo_driver)
+            open_mongo(
+                settings.mongo_url.get_secret_value(), database=settings.mongo_database, driver=settings.mongo_driver
+            )
         )
         bus = await stack.enter_async_context(open_bus(settings.nats_url, name="price_svc", tasks=tasks))
 
@@ -74,8 +76,10 @@ async def open_app(settings: PriceSettings, tasks: Tasks) -> AsyncIterator[None]
         tasks.spawn(feed.run(hand_over_seconds=settings.history_flush_seconds), name="feed")
         tasks.spawn(history.run(), name="history")
         tasks.spawn(ears.keep_reading_instruments(bus, prices), name="instruments")
+        acknowledgements = ears.Acknowledgements()
+        tasks.spawn(acknowledgements.run(), name="acknowledgements")
         for partition in owned:
-            hearing = ears.hear_ticks(bus, feed, announcer, partition=partition, clock_ns=clock_ns)
+            hearing = ears.hear_ticks(bus, feed, announcer, acknowledgements, partition=partition, clock_ns=clock_ns)
             tasks.spawn(hearing, name=f"ticks {partition}")
 
         secret = settings.jwt_secret.get_secret_value()

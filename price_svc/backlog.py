@@ -1,6 +1,6 @@
 """What waits to be written down: newest per key, bounded, the oldest dropped first. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -31,6 +31,10 @@ class Backlog(Generic[K, V]):
             lost = self._weigh(self._items.pop(oldest))
             self.weight -= lost
             self.dropped += lost
+
+    def values(self) -> Iterable[V]:
+        """Return all items, oldest first."""
+        return self._items.values()
 
     def first(self, count: int) -> dict[K, V]:
         """Return the oldest items, which stay until they are removed."""

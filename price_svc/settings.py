@@ -1,6 +1,6 @@
 """The knobs of price_svc: PRICE_SVC_<KNOB> in the environment."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from runtime.settings import Settings, prefixed
 
@@ -12,7 +12,8 @@ class PriceSettings(Settings):
 
     host: str = "127.0.0.1"
     port: int = Field(50051, ge=0, le=65_535)
-    mongo_url: str = "mongodb://127.0.0.1:37018/?directConnection=true"
+    # Holds a password where the database wants one.
+    mongo_url: SecretStr = SecretStr("mongodb://127.0.0.1:37018/?directConnection=true")
     mongo_database: str = Field("price_svc", min_length=1)
     # Prices are public: whoever reaches the port may read them without a token.
     anonymous_reads: bool = True

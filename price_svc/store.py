@@ -13,6 +13,7 @@ from pymongo.errors import BulkWriteError, PyMongoError
 from price_svc import documents, schema
 from price_svc.backlog import Backlog
 from price_svc.bar import Bar
+from price_svc.history import joined
 from price_svc.instrument import Instrument
 from price_svc.quote import Tick
 from runtime import logs, subjects
@@ -89,9 +90,12 @@ class MongoHistory:
 
         Raises DatabaseUnavailable.
         """
+        # Before the question: what is written meanwhile is then in one of the two, or in both.
+        waiting = [bar for bar in self._bars.values() if bar.symbol == symbol and bar.interval == interval]
         wanted = {"symbol": symbol, "interval": interval, "start": {"$gte": documents.date_of(from_ns)}}
         cursor = self._database.collection("bars").find(wanted).sort("start", pymongo.ASCENDING)
-        return [documents.bar_from(document) for document in await self._database.read(cursor.to_list(None))]
+        stored = map(documents.bar_from, await self._database.read(cursor.to_list(None)))
+        return joined(stored, (bar for bar in waiting if bar.start_ns >= from_ns))
 
     async def unfinished_bars(self) -> list[Bar]:
         """Return the unfinished bars that were kept last. Raises DatabaseUnavailable."""

@@ -1,12 +1,11 @@
 """Real servers for tests, started by the same table rows as `make run`, on free ports, with throw-away folders."""
 
 import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from infra.local import servers
+from infra.local import ports, servers
 from infra.local.child import Child, Ended
 from infra.local.part import NotReady, Part
 
@@ -15,10 +14,7 @@ START_SECONDS = 30.0
 
 def free_port() -> int:
     """Return a port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return ports.free_ports(1)[0]
 
 
 class Server:

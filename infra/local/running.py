@@ -1,11 +1,10 @@
 """The whole system inside a program: for tests and benchmarks, on free ports, with the folder that they give."""
 
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from infra.local import ready, system
+from infra.local import ports, ready, system
 from infra.local.announcement import Addresses, addresses
 from infra.local.part import Part
 from infra.local.settings import LocalSettings, reachable
@@ -97,13 +96,5 @@ async def running_system(folder: Path, **changed: object) -> AsyncIterator[Syste
 
 
 def free_ports() -> dict[str, int]:
-    """Return a free port for each setting; held all at once while they are chosen, so that no two are the same."""
-    with ExitStack() as stack:
-        return {name: stack.enter_context(_held_port()) for name in PORTS}
-
-
-@contextmanager
-def _held_port() -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        yield probe.getsockname()[1]
+    """Return a free port for each setting."""
+    return dict(zip(PORTS, ports.free_ports(len(PORTS)), strict=True))

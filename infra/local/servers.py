@@ -96,7 +96,7 @@ def _secantus(port: int, home: Path, *, durable: bool) -> tuple[str, ...]:
     configuration.write_text("")
     return (
         *("--config", str(configuration), "--host", HOST, "--port", str(port), "--storage-path", str(home)),
-        *("--cache-size", "256M", "--noop-heartbeat-seconds", "10", "--log-level", "WARNING"),
+        *("--cache-size", "256M", "--log-level", "WARNING"),
         *("--oplog-retention-seconds", str(OPLOG_SECONDS), "--oplog-max-entries", str(OPLOG_ENTRIES)),
         *(("--sync-on-commit",) if durable else ()),
     )

@@ -18,10 +18,19 @@ from tests.servers import free_port
 class Edge:
     """A running edge and everybody around it."""
 
-    url: str
-    http_url: str
+    port: int
     bus: Bus
     neighbours: Neighbours
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    @property
+    def http_url(self) -> str:
+        """Where everybody else asks."""
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def prices(self) -> Prices:
@@ -66,5 +75,5 @@ async def another_edge(nats_url: str, bus: Bus, around: Neighbours, **settings: 
     async with asyncio.TaskGroup() as group:
         tasks = Tasks(group)
         async with open_app(EdgeSettings(**wanted), tasks):
-            yield Edge(f"ws://127.0.0.1:{port}/ws", f"http://127.0.0.1:{port}", bus, around)
+            yield Edge(port, bus, around)
         await tasks.stop()

@@ -1,4 +1,4 @@
-"""Orders go through with the caller's own token, and their updates come back without a gap or a double, whatever happens between."""
+"""Orders go through with the caller's own token, and their updates come back: no gap, no double, whatever happens between."""
 
 import asyncio
 from typing import Any

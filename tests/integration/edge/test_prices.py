@@ -4,11 +4,18 @@ import asyncio
 import json
 import socket as sockets
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import pytest
+
+from edge import lifetime
 from gen.trading.v1.price_pb2 import PriceStatus, Quote
 from tests.integration.edge.client import Client, a_client, a_token, eventually
 from tests.integration.edge.neighbours import a_quote, say_quotes
 from tests.integration.edge.running import Edge, an_edge
+
+HUNDRED = tuple(f"S{number}" for number in range(100))
 
 
 async def test_reads_of_many_sockets_become_few_questions(nats_url: str) -> None:
@@ -39,6 +46,14 @@ async def test_a_symbol_that_does_not_exist_fails_only_who_asked_for_it(nats_url
             {"symbols": "NOPE"},
         )
         assert len(answers[3]["error"]["data"]["details"]["symbols"].split(",")) == 30
+
+
+async def test_reads_never_go_back_when_another_replica_is_behind(nats_url: str) -> None:
+    async with an_edge(nats_url) as edge, a_client(edge.url, token=a_token()) as client:
+        for seq, seen in ((5, "5"), (3, "5"), (6, "6")):
+            edge.prices.quotes["AAPL"] = a_quote("AAPL", seq=seq)
+            (price,) = (await client.call("prices.get", symbol="AAPL"))["prices"]
+            assert (price["quote"]["seq"], price["bars"]) == (seen, [])
 
 
 async def test_history_search_and_market_status_pass_through(nats_url: str) -> None:
@@ -145,45 +160,64 @@ async def test_no_price_service_is_told_as_that(nats_url: str) -> None:
             refused = await client.refused(method, symbols=["AAPL"])
             assert (refused["data"]["reason"], refused["data"]["retry"]) == ("UNAVAILABLE", "after")
             assert refused["data"]["retryAfterMs"] > 0
+            assert "127.0.0.1" not in refused["message"]
 
 
 async def test_a_client_that_does_not_read_hurts_only_itself(nats_url: str) -> None:
-    symbols = tuple(f"S{number}" for number in range(100))
-    async with an_edge(nats_url, symbols=symbols) as edge:
-        slow_socket = sockets.socket()
-        slow_socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
-        slow_socket.connect(("127.0.0.1", int(edge.url.split(":")[2].split("/")[0])))
-        slow_socket.setblocking(False)
-        async with (
-            a_client(edge.url, token=a_token("fast")) as fast,
-            a_client(edge.url, token=a_token("slow"), sock=slow_socket, max_queue=1) as slow,
-        ):
-            await fast.call("prices.subscribe", symbols=["S0"], maxHz=50)
-            await slow.call("prices.subscribe", symbols=list(symbols), maxHz=50)
-            # Nothing is read on the slow socket from here on.
-            slow.socket.transport.pause_reading()
-            fast_seen = await _speak_and_read(edge, symbols, fast, rounds=100)
-            assert fast_seen >= 50
+    async with (
+        an_edge(nats_url, symbols=HUNDRED) as edge,
+        a_client(edge.url, token=a_token("fast")) as fast,
+        a_slow_client(edge) as slow,
+    ):
+        await fast.call("prices.subscribe", symbols=["S0"], maxHz=50)
+        await slow.call("prices.subscribe", symbols=list(HUNDRED), maxHz=50)
+        slow.socket.transport.pause_reading()
+        assert await _speak_and_read(edge, fast, rounds=100) >= 50
 
-            slow.socket.transport.resume_reading()
-            await slow.send({"jsonrpc": "2.0", "method": "ping", "id": "late"})
-            seen: dict[str, int] = {}
-            degraded = None
-            async with asyncio.timeout(10):
-                while degraded is None or seen.get("S0") != 101:
-                    frame = json.loads(await slow.socket.recv())
-                    if frame.get("method") == "session.degraded":
-                        degraded = frame["params"]
-                    for quote in frame.get("params", {}).get("quotes", ()):
-                        assert int(quote["seq"]) > seen.get(quote["symbol"], 0)
-                        seen[quote["symbol"]] = int(quote["seq"])
-            assert degraded["dropped"] > 0
+        slow.socket.transport.resume_reading()
+        seen: dict[str, int] = {}
+        degraded = None
+        async with asyncio.timeout(10):
+            while degraded is None or seen.get("S0") != 101:
+                frame = json.loads(await slow.socket.recv())
+                if frame.get("method") == "session.degraded":
+                    degraded = frame["params"]
+                for quote in frame.get("params", {}).get("quotes", ()):
+                    assert int(quote["seq"]) > seen.get(quote["symbol"], 0)
+                    seen[quote["symbol"]] = int(quote["seq"])
+        assert degraded["dropped"] > 0
 
 
-async def _speak_and_read(edge: Edge, symbols: tuple[str, ...], fast: Client, *, rounds: int) -> int:
+async def test_a_client_that_takes_nothing_at_all_is_cut(nats_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifetime, "STUCK_SECONDS", 0.4)
+    async with (
+        an_edge(nats_url, symbols=HUNDRED, heartbeat_seconds=0.2) as edge,
+        a_slow_client(edge) as slow,
+        a_client(edge.url, token=a_token("fast")) as fast,
+    ):
+        await fast.call("prices.subscribe", symbols=["S0"], maxHz=50)
+        await slow.call("prices.subscribe", symbols=list(HUNDRED), maxHz=50)
+        slow.socket.transport.pause_reading()
+        await _speak_and_read(edge, fast, rounds=100)
+        slow.socket.transport.resume_reading()
+        assert await slow.closed() == 1006
+
+
+@asynccontextmanager
+async def a_slow_client(edge: Edge) -> AsyncIterator[Client]:
+    """Connect with next to no room for what is not read."""
+    narrow = sockets.socket()
+    narrow.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    narrow.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", edge.port))
+    async with a_client(edge.url, token=a_token("slow"), sock=narrow, max_queue=1) as client:
+        yield client
+
+
+async def _speak_and_read(edge: Edge, fast: Client, *, rounds: int) -> int:
     seen = 0
     for seq in range(2, rounds + 2):
-        await say_quotes(edge.bus, *(a_quote(symbol, seq=seq) for symbol in symbols))
+        await say_quotes(edge.bus, *(a_quote(symbol, seq=seq) for symbol in HUNDRED))
         await asyncio.sleep(0.02)
     while True:
         (quote,) = (await fast.told("prices.update"))["quotes"]

@@ -107,7 +107,7 @@ BAD_FRAMES: list[tuple[object, int, object]] = [
     ([], -32600, None),
     ({"jsonrpc": "2.0", "method": "rpc.discover", "id": 2}, -32601, 2),
     ({"jsonrpc": "2.0", "method": "ping", "params": [1], "id": 3}, -32602, 3),
-    ({"jsonrpc": "2.0", "method": "prices.get", "params": {"symbls": []}, "id": 4}, -32602, 4),
+    ({"jsonrpc": "2.0", "method": "prices.get", "params": {"tickers": []}, "id": 4}, -32602, 4),
     ({"jsonrpc": "2.0", "method": "prices.get", "params": {"symbols": "AAPL"}, "id": None}, -32602, None),
     (b'{"jsonrpc":"2.0","method":"ping","params":{"a":1,"a":2},"id":5}', -32602, 5),
     (b'{"jsonrpc":"2.0","method":"prices.subscribe","params":{"symbols":["A"],"maxHz":1e400},"id":6}', -32602, 6),

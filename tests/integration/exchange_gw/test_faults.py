@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gen.trading.v1 import exchange_pb2
-from tests.eventually import eventually
-from tests.integration.exchange_gw.venue import World, a_command, a_moment, a_world
-from tests.servers import Server
+from tests.integration.exchange_gw.venue import World, a_command, a_gateway, a_moment, a_world
+from tests.integration.infra.fix_member import logged_on
+from tests.servers import Server, running
 
 
 async def test_while_the_venue_is_away_a_cancel_of_an_unsent_order_works_at_once(dark_world: World) -> None:
@@ -115,27 +115,47 @@ async def test_facts_wait_for_the_broker(world: World, nats_server: Server) -> N
     commands = [a_command() for _ in range(20)]
     for command in commands:
         await world.say(command)
-    await world.until(commands[-1].order_id, "PLACED")
-    # The day ends at the venue while the broker is away: a cancel through another door is what the gateway hears then.
+    for command in commands:
+        await world.until(command.order_id, "PLACED")
+
     await nats_server.kill()
+    # The firm's other desk cancels them; the venue tells the session that sent them, once.
+    async with logged_on(world.venue.part.ports[0].number, "STOCKMESH-DESK") as desk:
+        for command in commands:
+            order_id = command.order_id
+            await desk.send("F", t11=f"{order_id}-desk", t41=order_id, t55="AAPL", t54="1", t38="10")
     await a_moment()
     await nats_server.start()
 
-    late = a_command()
+    for command in commands:
+        await world.until(command.order_id, "CANCELED", within=20)
 
-    async def said() -> bool:
-        await world.say(late)
-        return True
 
-    async def said_in_the_end() -> bool:
-        try:
-            return await said()
-        except Exception:
-            return False
+async def test_a_second_gateway_stands_by_and_takes_over(
+    world: World, tmp_path: Path, nats_server: Server, mongo_url: str, database_name: str
+) -> None:
+    fix_port = world.venue.part.ports[0].number
+    second = a_gateway(tmp_path, nats=nats_server.url, mongo=mongo_url, database=database_name, fix_port=fix_port)
+    async with running(second):
+        commands = [a_command() for _ in range(120)]
 
-    await eventually(said_in_the_end, within=20)
-    await world.until(late.order_id, "PLACED", within=20)
-    assert world.ledger(late.order_id) == ["accepted"]
+        async def send_all() -> None:
+            for command in commands:
+                await world.say(command)
+                await asyncio.sleep(0.01)
+
+        sending = asyncio.create_task(send_all())
+        await asyncio.sleep(0.5)
+        # A gateway that only sleeps may wake up in the middle of what it was doing.
+        world.freeze(world.gateway)
+        await sending
+        await world.until(commands[-1].order_id, "PLACED", within=30)
+        world.thaw(world.gateway)
+
+        for command in commands:
+            await world.until(command.order_id, "PLACED", within=30)
+        await a_moment()
+        assert {tuple(world.ledger(command.order_id)) for command in commands} == {("accepted",)}
 
 
 async def test_orders_survive_the_death_of_the_database(

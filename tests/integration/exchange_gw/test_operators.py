@@ -3,8 +3,7 @@
 import grpc
 import pytest
 
-from gen.trading.v1 import exchange_pb2
-from gen.trading.v1 import exchange_pb2_grpc
+from gen.trading.v1 import exchange_pb2, exchange_pb2_grpc
 from runtime.auth import make_token
 from runtime.rpc import open_channel
 from runtime.subjects import TRADING_STATE, trading_state
@@ -12,17 +11,17 @@ from tests.integration.exchange_gw.venue import SECRET, State, World, a_command,
 from tests.integration.infra.fix_member import logged_on
 
 
-async def test_the_status_tells_sessions_feed_and_permission(world: World) -> None:
-    status = await world.until_status(logged_on=True)
+async def test_the_status_tells_sessions_feed_and_permission(steady_world: World) -> None:
+    status = await steady_world.until_status(logged_on=True)
 
     assert {session.sender_comp_id for session in status.sessions} == {"STOCKMESH-ORD-0", "STOCKMESH-MD"}
     assert status.trading_state.state == State.ACTIVE
     assert status.unanswered_orders == 0
 
 
-async def test_a_token_without_the_scope_is_refused(world: World) -> None:
+async def test_a_token_without_the_scope_is_refused(steady_world: World) -> None:
     token = make_token(secret=SECRET, subject="eve", accounts=["demo"])
-    async with open_channel(world.gateway.url) as channel:
+    async with open_channel(steady_world.gateway.url) as channel:
         stub = exchange_pb2_grpc.ExchangeServiceStub(channel)
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
             await stub.GetVenueStatus(
@@ -31,17 +30,17 @@ async def test_a_token_without_the_scope_is_refused(world: World) -> None:
     assert refusal.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_the_venue_tells_of_an_order(world: World) -> None:
+async def test_the_venue_tells_of_an_order(steady_world: World) -> None:
     command = market()
-    await world.say(command)
-    await world.until(command.order_id, "FILL")
+    await steady_world.say(command)
+    await steady_world.until(command.order_id, "FILL")
 
-    found = await world.admin.GetVenueOrder(exchange_pb2.GetVenueOrderRequest(order_id=command.order_id))
+    found = await steady_world.admin.GetVenueOrder(exchange_pb2.GetVenueOrderRequest(order_id=command.order_id))
 
     assert (found.ord_status, found.filled_quantity, found.leaves_quantity) == ("2", 10, 0)
     assert found.journal.decision == exchange_pb2.JournalEntry.SEND
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
-        await world.admin.GetVenueOrder(exchange_pb2.GetVenueOrderRequest(order_id="nosuchorder"))
+        await steady_world.admin.GetVenueOrder(exchange_pb2.GetVenueOrderRequest(order_id="nosuchorder"))
     assert refusal.value.code() is grpc.StatusCode.NOT_FOUND
 
 
@@ -60,9 +59,7 @@ async def test_halted_lets_cancels_through_and_nothing_else(world: World) -> Non
     await world.say(resting)
     await world.until(resting.order_id, "PLACED")
 
-    answer = await world.admin.SetTradingState(
-        exchange_pb2.SetTradingStateRequest(state=State.HALTED, reason="a test")
-    )
+    answer = await world.admin.SetTradingState(exchange_pb2.SetTradingStateRequest(state=State.HALTED, reason="a test"))
     await world.say(waiting)
     await world.say(a_command("CANCEL", resting.order_id))
     await world.until(resting.order_id, "CANCELED")
@@ -97,9 +94,9 @@ async def test_the_trading_state_outlives_the_gateway(world: World) -> None:
     assert (status.trading_state.state, status.trading_state.reason) == (State.HALTED, "a test")
 
 
-async def test_an_act_needs_a_reason(world: World) -> None:
+async def test_an_act_needs_a_reason(steady_world: World) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
-        await world.admin.SetTradingState(exchange_pb2.SetTradingStateRequest(state=State.HALTED))
+        await steady_world.admin.SetTradingState(exchange_pb2.SetTradingStateRequest(state=State.HALTED))
     assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 

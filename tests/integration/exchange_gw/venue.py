@@ -40,6 +40,8 @@ def a_venue(folder: Path) -> Server:
             "EXCHANGE_SIM_PORT": str(port),
             "EXCHANGE_SIM_LEDGER_PATH": str(folder / "ledger.jsonl"),
             "EXCHANGE_SIM_TICKS_PER_SECOND": "100",
+            # An order that is sent twice is then filled twice, for all to see.
+            "EXCHANGE_SIM_DUPLICATE_DETECTION": "false",
         },
         ready=ready.tcp("127.0.0.1", port),
         ports=(Port(number=port, setting="EXCHANGE_SIM_PORT"),),
@@ -117,7 +119,9 @@ class World:
     async def say(self, command: exchange_pb2.OrderCommand) -> None:
         """Put a command on the bus."""
         await self.bus.publish(
-            order_command(command.account_id), command.SerializeToString(), event_id=f"{command.command_id}-{uuid4().hex}"
+            order_command(command.account_id),
+            command.SerializeToString(),
+            event_id=f"{command.command_id}-{uuid4().hex}",
         )
 
     def ledger(self, order_id: str) -> list[str]:
@@ -161,7 +165,13 @@ def a_command(kind: str = "SUBMIT", order_id: str = "", **changes: Any) -> excha
 def market(**changes: Any) -> exchange_pb2.OrderCommand:
     """A MARKET order that trades at once."""
     return a_command(
-        **{"type": "MARKET", "limit_price_micros": 0, "collar_price_micros": 900_000_000_000, "time_in_force": "IOC", **changes}
+        **{
+            "type": "MARKET",
+            "limit_price_micros": 0,
+            "collar_price_micros": 900_000_000_000,
+            "time_in_force": "IOC",
+            **changes,
+        }
     )
 
 

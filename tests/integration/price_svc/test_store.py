@@ -53,6 +53,16 @@ async def test_bars_are_kept_by_symbol_interval_and_start(database: Database) ->
     assert await history.bars("AAPL", 60, from_ns=MINUTE_NS) == [a_bar(), later]
 
 
+async def test_a_bar_that_is_not_written_yet_is_found_too(database: Database) -> None:
+    history = a_history(database)
+    later = a_bar(start_ns=MINUTE_NS + 60_000_000_000)
+    history.keep_bars([a_bar(volume=1)], [])
+    await history.flush()
+    history.keep_bars([a_bar(volume=2), later, a_bar(symbol="F"), a_bar(start_ns=MINUTE_NS - 60_000_000_000)], [])
+
+    assert await history.bars("AAPL", 60, from_ns=MINUTE_NS) == [a_bar(volume=2), later]
+
+
 async def test_a_bar_replaces_the_one_before(database: Database) -> None:
     history = a_history(database)
     history.keep_bars([a_bar(volume=1), a_bar(symbol="F")], [])

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
+from pydantic import SecretStr
 
 from gen.trading.v1 import price_pb2 as pb
 from gen.trading.v1.price_pb2_grpc import PriceServiceStub
@@ -97,7 +98,7 @@ async def a_price_svc(
     """Run the whole service in this process; leaving the block stops it as SIGTERM does."""
     knobs: dict[str, Any] = {
         "nats_url": nats_url,
-        "mongo_url": mongo_url,
+        "mongo_url": SecretStr(mongo_url),
         "mongo_database": database,
         "mongo_driver": "pymongo",
         "jwt_secret": SECRET,

@@ -122,7 +122,7 @@ def test_what_is_no_id_is_refused_with_a_null_one(identity: str) -> None:
 def test_a_request_that_is_wrong_otherwise_keeps_its_id() -> None:
     assert refused('{"jsonrpc":"1.0","method":"ping","id":5}')["id"] == 5
     assert refused('{"jsonrpc":"2.0","method":"ping","params":null,"id":6}')["id"] == 6
-    assert refused('{"jsonrpc":"2.0","method":"ping","parms":{},"id":7}')["id"] == 7
+    assert refused('{"jsonrpc":"2.0","method":"ping","arguments":{},"id":7}')["id"] == 7
 
 
 # Texts that JSON readers disagree on.

@@ -1,0 +1,276 @@
+"""What the gateway's tests talk about, valid by default, and neighbours that live in memory."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec import structs
+
+from exchange_gw.command import Asks, Command, Side, TimeInForce, Type
+from exchange_gw.conversation import Conversation
+from exchange_gw.exchange import ExecType, Execution, LoggedOn, LoggedOut, OrdStatus, Part, Standing, VenueUnreachable
+from exchange_gw.journal import Row
+from exchange_gw.ports import Break
+from exchange_gw.report import Kind, Report, Verdict
+from exchange_gw.service import Lane, Later
+from exchange_gw.trading import Act, Permission, Trading
+from exchange_gw.unanswered import Patience
+from runtime.errors import Unavailable
+
+NOON = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
+PATIENCE = Patience(ask_after=1.0, uncertain_after=3.0, absence_grace=2.0)
+
+
+def at(seconds: float) -> datetime:
+    """Return a time some seconds after noon."""
+    return NOON + timedelta(seconds=seconds)
+
+
+def a_command(asks: Asks = Asks.SUBMIT, **changes: Any) -> Command:
+    """A command about order o1 of account demo: LIMIT, buy 10 AAPL at 190.12, to be sent within a minute."""
+    order_id = changes.get("order_id", "o1")
+    fields: dict[str, Any] = {
+        "command_id": f"{order_id}:{asks.value.lower()}",
+        "asks": asks,
+        "order_id": order_id,
+        "client_order_id": f"key-{order_id}",
+        "account_id": "demo",
+        "symbol": "AAPL",
+        "side": Side.BUY,
+        "type": Type.LIMIT,
+        "time_in_force": TimeInForce.DAY,
+        "quantity": 10,
+        "price_micros": 190_120_000,
+        "submit_by": at(60),
+        "raw": f"{asks.value} {order_id}".encode(),
+    }
+    return Command(**{**fields, **changes})
+
+
+def an_execution(exec_type: ExecType = ExecType.NEW, **changes: Any) -> Execution:
+    """The venue's word about order o1: by default that it is in the book."""
+    fields: dict[str, Any] = {
+        "cl_ord_id": "o1",
+        "exec_type": exec_type,
+        "status": OrdStatus.NEW,
+        "exchange_order_id": "X1",
+        "exec_id": "E1",
+        "account_id": "demo",
+        "symbol": "AAPL",
+        "quantity": 10,
+        "price_micros": 190_120_000,
+        "leaves_quantity": 10,
+        "time": NOON,
+    }
+    return Execution(**{**fields, **changes})
+
+
+def a_status(status: OrdStatus = OrdStatus.NEW, **changes: Any) -> Execution:
+    """The venue's answer to how order o1 stands."""
+    return an_execution(ExecType.STATUS, status=status, exec_id="0", **changes)
+
+
+def an_unknown(order_id: str = "o1") -> Execution:
+    """The venue's answer that it has no such order."""
+    return an_execution(
+        ExecType.STATUS, status=OrdStatus.REJECTED, cl_ord_id=order_id, refusal="UNKNOWN_ORDER", exchange_order_id=""
+    )
+
+
+class Clock:
+    """Time that stands still unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return at(self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+class MemoryJournal:
+    """A journal that keeps its promises in memory; `away` makes it fail as a dead database does."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self.notes: dict[str, tuple[int, list[Command]]] = {}
+        self.breaks: dict[str, Break] = {}
+        self.logons: dict[str, int] = {}
+        self.heard: dict[str, datetime] = {}
+        self.away = False
+
+    def _ask(self) -> None:
+        if self.away:
+            raise Unavailable("the database is away")
+
+    async def note(self, batch: str, group: int, commands: Sequence[Command]) -> None:
+        self._ask()
+        self.notes[batch] = group, list(commands)
+
+    async def insert(self, rows: Sequence[Row]) -> dict[str, Row]:
+        self._ask()
+        older = {row.order_id: self.rows[row.order_id] for row in rows if row.order_id in self.rows}
+        self.rows |= {row.order_id: row for row in rows if row.order_id not in older}
+        return older
+
+    async def find(self, order_ids: Collection[str]) -> dict[str, Row]:
+        self._ask()
+        return {order_id: self.rows[order_id] for order_id in order_ids if order_id in self.rows}
+
+    async def noted(self, group: int) -> list[tuple[str, Command]]:
+        return [(batch, one) for batch, (of, some) in self.notes.items() if of == group for one in some]
+
+    async def forget(self, batches: Sequence[str]) -> None:
+        self._ask()
+        for batch in batches:
+            self.notes.pop(batch, None)
+
+    async def send_again(self, order_id: str, *, logon: int) -> None:
+        self.rows[order_id] = structs.replace(self.rows[order_id], logon=logon)
+
+    async def give_up(self, order_id: str, verdict: Verdict) -> None:
+        self.rows[order_id] = structs.replace(self.rows[order_id], verdict=verdict)
+
+    async def next_logon(self, session: str, *, at_least: int) -> int:
+        self.logons[session] = self.logons.get(session, 0) + 1
+        return self.logons[session]
+
+    async def heard_until(self, session: str) -> datetime | None:
+        return self.heard.get(session)
+
+    async def save_heard_until(self, session: str, time: datetime) -> None:
+        self.heard[session] = time
+
+    async def record_breaks(self, breaks: Sequence[Break]) -> None:
+        for one in breaks:
+            self.breaks.setdefault(one.break_id, one)
+
+
+class KeptReports:
+    """Keeps what was told."""
+
+    def __init__(self) -> None:
+        self.told: list[Report] = []
+
+    async def tell(self, report: Report) -> None:
+        self.told.append(report)
+
+    def mark(self) -> int:
+        return len(self.told)
+
+    def is_told(self, mark: int) -> bool:
+        return True
+
+    async def until_told(self) -> None:
+        return None
+
+    @property
+    def kinds(self) -> list[Kind]:
+        return [report.kind for report in self.told]
+
+
+class FakeSession:
+    """A session that notes what is said; the answers are the test's. Questions about all orders are answered with `books`."""
+
+    def __init__(self) -> None:
+        self.standing = Standing.AWAY
+        self.said: list[str] = []
+        self.books: list[Execution] = []
+        self.lane: Lane
+        self.hung_up = 0
+
+    def _say(self, text: str) -> None:
+        if self.standing is not Standing.LOGGED_ON:
+            raise VenueUnreachable("not logged on")
+        self.said.append(text)
+
+    async def send(self, command: Command, *, again: bool = False) -> None:
+        self._say(f"{command.asks.value} {command.cl_ord_id}{' again' if again else ''}")
+
+    async def ask(self, command: Command, *, request_id: str = "") -> None:
+        self._say(f"? {command.order_id}")
+
+    async def ask_about(self, order_id: str, *, request_id: str) -> None:
+        self._say(f"? {order_id}")
+
+    async def ask_all(self, request_id: str) -> None:
+        self._say("? all")
+        total = len(self.books)
+        parts = [
+            structs.replace(one, part=Part(request_id, total, number == total))
+            for number, one in enumerate(self.books, 1)
+        ]
+        nothing = a_status(cl_ord_id="", part=Part(request_id, 0, True))
+        asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self.lane.hear(parts or [nothing])))
+
+    def hang_up(self) -> None:
+        self.hung_up += 1
+
+
+class MemoryPermission:
+    """Keeps the trading state and the audit."""
+
+    def __init__(self) -> None:
+        self.kept = Permission()
+        self.acts: list[Act] = []
+        self.said: list[Permission] = []
+
+    async def permission(self) -> Permission:
+        return self.kept
+
+    async def set_permission(self, permission: Permission, act: Act) -> None:
+        self.kept = permission
+        self.acts.append(act)
+
+    async def tell(self, permission: Permission) -> None:
+        self.said.append(permission)
+
+
+class World:
+    """A lane among neighbours in memory."""
+
+    def __init__(self, journal: MemoryJournal | None = None, *, owns: Callable[[str], bool] = lambda _: True) -> None:
+        self.clock, self.session, self.reports = Clock(), FakeSession(), KeptReports()
+        self.journal = journal or MemoryJournal()
+        self.permission = MemoryPermission()
+        self.trading = Trading(self.permission, self.permission, self.clock.now)
+        self.talk = Conversation(
+            group=0,
+            session=self.session,
+            journal=self.journal,
+            reports=self.reports,
+            trading=self.trading,
+            patience=PATIENCE,
+            owns=owns,
+            now=self.clock.now,
+            monotonic=self.clock.monotonic,
+        )
+        self.lane = Lane(self.talk, "ORD-0")
+        self.session.lane = self.lane
+
+    async def log_on(self) -> None:
+        """Let the session stand and wait until the lane is open."""
+        self.session.standing = Standing.LOGGED_ON
+        self.lane.news.clear()
+        await self.lane.hear([LoggedOn()])
+        async with asyncio.timeout(2):
+            while not self.lane.is_open:
+                await self.lane.news.wait()
+                self.lane.news.clear()
+
+    async def log_out(self) -> None:
+        """Let the session fall."""
+        self.session.standing = Standing.AWAY
+        await self.lane.hear([LoggedOut()])
+
+    async def take(self, *commands: Command) -> list[Later | None]:
+        """Give the lane commands."""
+        return await self.lane.take(commands)
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time go by, with the lane's watch looking once at its end."""
+        self.clock.seconds += seconds
+        await self.lane.watch.beat()
