@@ -15,6 +15,7 @@ from exchange_gw.exchange import (
     OrdStatus,
     Unsupported,
 )
+from exchange_gw.notes import Notes
 from exchange_gw.ports import Break
 from exchange_gw.report import Kind, Report
 from exchange_gw.unanswered import Open, answered_by
@@ -28,8 +29,8 @@ logger = logs.get_logger("exchange_gw.hearing")
 class Hearing:
     """Takes in what the venue says about single orders."""
 
-    def __init__(self, conversation: Conversation) -> None:
-        self._talk = conversation
+    def __init__(self, conversation: Conversation, notes: Notes) -> None:
+        self._talk, self._notes = conversation, notes
 
     async def execution(self, execution: Execution) -> bool:
         """Take in a report or a status; return whether it told something that was not known to be heard before."""
@@ -37,7 +38,7 @@ class Hearing:
         order_id = order_id_of(execution.cl_ord_id)
         entries = talk.unanswered.of_order(order_id)
         if execution.is_unknown:
-            await self._unknown(order_id, entries)
+            await self._unknown(order_id)
             return False
         if execution.exec_type is ExecType.REJECTED and execution.refusal == DUPLICATE_ORDER:
             # The venue has it already; what became of it, it will tell when asked.
@@ -94,9 +95,9 @@ class Hearing:
             talk.unanswered.settle(entry)
         await talk.tell(fact)
 
-    async def _unknown(self, order_id: str, entries: tuple[Open, ...]) -> None:
+    async def _unknown(self, order_id: str) -> None:
         talk = self._talk
-        if any(entry.command.asks is Asks.SUBMIT for entry in entries):
+        if await self._notes.is_in_question(order_id):
             talk.unanswered.hear_unknown(order_id, logon=talk.logon, now=talk.monotonic())
             return
         rows = await talk.journal.find([order_id])

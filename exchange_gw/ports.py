@@ -33,8 +33,8 @@ class Journal(Protocol):
     async def find(self, order_ids: Collection[str]) -> dict[str, Row]:
         """Return the rows of orders; those without one are left out."""
 
-    async def noted(self, group: int) -> list[tuple[str, Command]]:
-        """Return what was noted and not forgotten: batch and request."""
+    async def noted(self, group: int, *, besides: Collection[str]) -> list[tuple[str, Command]]:
+        """Return what was noted and not forgotten, without some batches: batch and request."""
 
     async def forget(self, batches: Sequence[str]) -> None:
         """Drop notes of which every request has been answered."""

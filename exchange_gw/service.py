@@ -26,6 +26,7 @@ from exchange_gw.hearing import Hearing
 from exchange_gw.insistence import surely
 from exchange_gw.journal import LOOK_AGAIN, Deed, Plan, Row, Standpoint, deed_for, new_row, plan_for, waves
 from exchange_gw.look_up import LookUps
+from exchange_gw.notes import Notes
 from exchange_gw.recovery import Comparison, Recovery
 from exchange_gw.report import Verdict, verdict_report
 from exchange_gw.watch import Watch
@@ -50,7 +51,9 @@ class Lane:
     def __init__(self, conversation: Conversation, session_name: str) -> None:
         self.news = asyncio.Event()
         self._talk, self._session_name = conversation, session_name
-        self._hearing, self.watch = Hearing(conversation), Watch(conversation, session_name)
+        self._notes = Notes(conversation)
+        self._hearing = Hearing(conversation, self._notes)
+        self.watch = Watch(conversation, self._notes, session_name)
         self._recovery = Recovery(
             conversation.session, conversation.journal, self._hearing.execution, conversation.is_ours, conversation.now
         )
@@ -79,19 +82,7 @@ class Lane:
 
     async def take_up(self) -> None:
         """Take up what was left unanswered when the gateway last stopped; before any command is taken. Raises Unavailable."""
-        talk = self._talk
-        noted = await talk.journal.noted(talk.group)
-        rows = await talk.journal.find({command.order_id for _, command in noted})
-        for batch, command in noted:
-            talk.unanswered.begin(batch)
-            row = rows.get(command.order_id)
-            if (row is None and not command.is_known_at_venue) or (row is not None and row.verdict is not None):
-                # Noted and never decided, so it was not sent either; its command comes again.
-                continue
-            talk.unanswered.add(command, logon=row.logon if row else 0, batch=batch, now=talk.monotonic())
-            talk.remember(command)
-        for batch, _ in noted:
-            talk.unanswered.complete(batch)
+        await self._notes.take_up()
 
     async def run(self) -> NoReturn:
         """Open the lane after every logon and watch over it, for ever."""
@@ -250,6 +241,10 @@ class Lane:
         talk = self._talk
         logon = await talk.journal.next_logon(self._session_name, at_least=int(talk.now().timestamp() * 1000))
         talk.logon = logon
+        # Another gateway may have had the session meanwhile.
+        await self.watch.forget()
+        await self._notes.let_go()
+        await self._notes.take_up()
         since = talk.latest_time or await talk.journal.heard_until(self._session_name)
         found = await self._recovery.compare(since=since, is_open=self._is_in_question)
         if over.is_set():

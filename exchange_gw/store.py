@@ -57,9 +57,9 @@ class MongoJournal:
         found = await self._database.read(cursor.to_list(length=len(order_ids)))
         return {document["_id"]: self._row_from(document) for document in found}
 
-    async def noted(self, group: int) -> list[tuple[str, Command]]:
+    async def noted(self, group: int, *, besides: Collection[str]) -> list[tuple[str, Command]]:
         """Return the requests that are noted: batch and request."""
-        cursor = self._notes.find({"group": group})
+        cursor = self._notes.find({"group": group, "_id": {"$nin": list(besides)}})
         notes = await self._database.read(cursor.to_list(length=None))
         return [(note["_id"], self._read(bytes(raw))) for note in notes for raw in note["commands"]]
 

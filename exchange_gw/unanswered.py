@@ -89,6 +89,11 @@ class Unanswered:
             del self._of_order[entry.command.order_id]
         self._left[entry.batch] -= 1
 
+    @property
+    def batches(self) -> tuple[str, ...]:
+        """Return the batches known."""
+        return tuple(self._left)
+
     def finished_batches(self) -> list[str]:
         """Return the batches of which every request has been answered."""
         return [batch for batch, left in self._left.items() if not left]

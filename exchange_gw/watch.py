@@ -6,6 +6,7 @@ from datetime import datetime
 from exchange_gw.command import Asks
 from exchange_gw.conversation import Conversation
 from exchange_gw.exchange import VenueUnreachable
+from exchange_gw.notes import Notes
 from exchange_gw.report import Verdict, silence_report, verdict_report
 from exchange_gw.unanswered import Open
 from runtime import logs
@@ -22,8 +23,8 @@ logger = logs.get_logger("exchange_gw.watch")
 class Watch:
     """The clockwork of one lane."""
 
-    def __init__(self, conversation: Conversation, session_name: str) -> None:
-        self._talk, self._session_name = conversation, session_name
+    def __init__(self, conversation: Conversation, notes: Notes, session_name: str) -> None:
+        self._talk, self._notes, self._session_name = conversation, notes, session_name
         self._mark: tuple[int, datetime] | None = None
         self._saved: datetime | None = None
 
@@ -39,6 +40,8 @@ class Watch:
                     await self.forget()
                 if beats % BEATS_TO_MARK == 0:
                     await self.keep_place()
+                    if self._talk.is_open:
+                        await self._notes.take_up()
             except Unavailable as error:
                 logger.warning("watch delayed", error=repr(error))
 

@@ -37,4 +37,5 @@ def _config_of(stream: Stream) -> api.StreamConfig:
         if prefix
         else None,
         allow_direct=True,
+        persist_mode=api.PersistMode.DEFAULT if stream.durable else api.PersistMode.ASYNC,
     )

@@ -37,6 +37,8 @@ class Stream:
     max_age_seconds: float
     max_bytes: int
     storage: Literal["file", "memory"] = "file"
+    # False: a crash of the machine may take the last moments, which the next messages say again; writes do not wait for the disk.
+    durable: bool = True
     # "old" drops the oldest when full; "new" refuses the newest, so that an unread order is never dropped silently.
     discard: Literal["old", "new"] = "new"
     max_per_subject: int = -1
@@ -50,7 +52,7 @@ STREAMS: dict[str, Stream] = {
     stream.name: stream
     for stream in (
         Stream(TICKS, ("ticks.*",), 5 * MINUTE, 256 << 20, storage="memory", discard="old"),
-        Stream(QUOTES, ("quotes.last.*",), 7 * DAY, 64 << 20, discard="old", max_per_subject=1),
+        Stream(QUOTES, ("quotes.last.*",), 7 * DAY, 64 << 20, durable=False, discard="old", max_per_subject=1),
         Stream(INSTRUMENTS, ("instruments.*",), 30 * DAY, 64 << 20, discard="old", max_per_subject=1),
         Stream(ORDER_COMMANDS, ("orders.commands.*.*",), 7 * DAY, 4 << 30, duplicate_window_seconds=15 * MINUTE),
         Stream(ORDER_REPORTS, ("orders.reports.*",), 7 * DAY, 4 << 30, duplicate_window_seconds=15 * MINUTE),

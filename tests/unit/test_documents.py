@@ -28,7 +28,9 @@ def documented() -> dict[str, str]:
 def existing(kind: type[Settings]) -> dict[str, str]:
     """Return the default of each variable of a service."""
     own = {
-        name: field for name, field in kind.model_fields.items() if kind is Settings or name not in Settings.model_fields
+        name: field
+        for name, field in kind.model_fields.items()
+        if kind is Settings or name not in Settings.model_fields
     }
     prefix = str(kind.model_config["env_prefix"])
     return {

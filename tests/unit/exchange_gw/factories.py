@@ -120,8 +120,9 @@ class MemoryJournal:
         self._ask()
         return {order_id: self.rows[order_id] for order_id in order_ids if order_id in self.rows}
 
-    async def noted(self, group: int) -> list[tuple[str, Command]]:
-        return [(batch, one) for batch, (of, some) in self.notes.items() if of == group for one in some]
+    async def noted(self, group: int, *, besides: Collection[str]) -> list[tuple[str, Command]]:
+        notes = [(batch, some) for batch, (of, some) in self.notes.items() if of == group and batch not in besides]
+        return [(batch, one) for batch, some in notes for one in some]
 
     async def forget(self, batches: Sequence[str]) -> None:
         self._ask()

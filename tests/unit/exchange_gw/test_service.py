@@ -372,6 +372,37 @@ async def test_a_note_without_a_row_means_that_nothing_was_sent(world: World) ->
     assert reborn.session.said == ["? all", "SUBMIT o1"]
 
 
+async def test_what_another_gateway_noted_while_it_slept_is_taken_up(world: World) -> None:
+    await world.log_on()
+    sleeper = World(world.journal)
+    async with running(sleeper):
+        await sleeper.log_on()
+        await world.log_out()
+        await sleeper.take(a_command())
+    world.journal.logons["ORD-0"] = 10
+    await world.log_on()
+
+    await world.pass_time(1.1)
+    for _ in range(2):
+        await world.lane.hear([an_unknown()])
+        await world.pass_time(3)
+
+    assert world.session.said[-2:] == ["SUBMIT o1 again", "? o1"] or world.session.said[-1] == "SUBMIT o1 again"
+    assert world.lane.unanswered == 1
+
+
+async def test_what_another_gateway_has_seen_answered_is_let_go(world: World) -> None:
+    await world.log_on()
+    await world.take(a_command())
+    await world.log_out()
+    world.journal.notes.clear()
+    world.clock.seconds = 5
+
+    await world.log_on()
+
+    assert world.lane.unanswered == 0
+
+
 async def test_notes_are_dropped_when_all_is_answered(world: World) -> None:
     await world.log_on()
     await world.take(a_command(), a_command(order_id="o2"))

@@ -1,0 +1,54 @@
+"""What is noted as sent and not answered, by this gateway or by one that had the session before: taken up, so that somebody asks."""
+
+from exchange_gw.command import Asks
+from exchange_gw.conversation import Conversation
+from runtime import logs
+
+logger = logs.get_logger("exchange_gw.notes")
+
+
+class Notes:
+    """The notes of one lane's group, which outlive gateways."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._talk = conversation
+
+    async def take_up(self) -> None:
+        """Take up what others have noted. Raises Unavailable.
+
+        A gateway that was frozen may note and "send" something after it has lost the session; its bytes never arrive, and only
+        who has the session now can find that out.
+        """
+        talk = self._talk
+        noted = await talk.journal.noted(talk.group, besides=talk.unanswered.batches)
+        rows = await talk.journal.find({command.order_id for _, command in noted})
+        for batch, command in noted:
+            talk.unanswered.begin(batch)
+            row = rows.get(command.order_id)
+            # Noted and never decided means that it was not sent either; its command comes again.
+            decided = row is not None or command.is_known_at_venue
+            if decided and (row is None or row.verdict is None):
+                logon = row.logon if row else 0
+                talk.unanswered.add(command, logon=logon, batch=batch, now=talk.monotonic())
+                talk.remember(command)
+        for batch, _ in noted:
+            talk.unanswered.complete(batch)
+        if noted:
+            logger.info("taken up", lane=talk.group, requests=len(noted), unanswered=len(talk.unanswered))
+
+    async def let_go(self) -> None:
+        """Drop what another gateway has seen answered while it had the session: it is not noted any more. Raises Unavailable."""
+        talk, begun = self._talk, self._talk.monotonic()
+        still = {batch for batch, _ in await talk.journal.noted(talk.group, besides=())}
+        for entry in talk.unanswered:
+            if entry.batch not in still and entry.since < begun:
+                talk.unanswered.settle(entry)
+
+    async def is_in_question(self, order_id: str) -> bool:
+        """Tell whether the submission of an order is without an answer, as far as anybody knows. Raises Unavailable."""
+        if not self._is_watched(order_id):
+            await self.take_up()
+        return self._is_watched(order_id)
+
+    def _is_watched(self, order_id: str) -> bool:
+        return any(entry.command.asks is Asks.SUBMIT for entry in self._talk.unanswered.of_order(order_id))
