@@ -5,7 +5,6 @@ its subject, so a loss shows with the next message, or when the connection is fo
 """
 
 import asyncio
-import re
 from collections.abc import Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
@@ -20,33 +19,14 @@ from gen.trading.v1.order_pb2 import OrderUpdate
 from runtime import logs
 from runtime.errors import TradingError
 from runtime.jetstream import Heard
-from runtime.positions import position_of
+from runtime.positions import Position
 
 # A client that missed more is better served with a snapshot.
 MAX_REPLAY = 500
 # Updates that may come while a subscription is being answered.
 MAX_WAITING = 2_000
 
-_POSITION = re.compile(r"([0-9]{1,16})-([0-9]{1,18})")
-
 logger = logs.get_logger("edge.feed")
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in the account's updates: which stream (ms since 1970 at its making), and the sequence in it."""
-
-    created: int
-    sequence: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Position | None":
-        """Return the position that a client remembers; None when it is not one of ours."""
-        match = _POSITION.fullmatch(text)
-        return cls(int(match[1]), int(match[2])) if match else None
-
-    def __str__(self) -> str:
-        return position_of(self.created, self.sequence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from edge.asking import Method, ask
-from edge.feed import Feed, Follower, Position
+from edge.feed import Feed, Follower
 from edge.feeds import Feeds
 from edge.params import FollowOrders
 from edge.rendering import timestamp_text, tree_of
@@ -14,6 +14,7 @@ from edge.replies import Done, encode, notification
 from edge.session import Identity, Session
 from gen.trading.v1.order_pb2 import ListOrdersRequest, ListOrdersResponse, Order
 from runtime.auth import READ
+from runtime.positions import Position
 
 SNAPSHOT_AGE = timedelta(hours=24)
 PAGE_SIZE = 500

@@ -1,4 +1,4 @@
-"""What is noted as sent and not answered, by this gateway or by one that had the session before: taken up, so that somebody asks."""
+"""What is noted as sent and not answered, by this gateway or one that had the session before it: somebody has to ask."""
 
 from exchange_gw.command import Asks
 from exchange_gw.conversation import Conversation

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from gen.trading.v1 import order_pb2
 from runtime.jetstream import Bus, Heard
-from runtime.positions import follow, position_of, sequence_at
+from runtime.positions import Position, follow, sequence_at
 from runtime.subjects import ORDER_UPDATES, order_update
 
 
@@ -25,17 +25,17 @@ class AccountUpdates:
             seen = await sequence_at(self._bus, ORDER_UPDATES, from_position)
         else:
             seen = await self._bus.last_on(ORDER_UPDATES, subject)
-        yield order_pb2.StreamOrderUpdatesResponse(position=position_of(born, seen))
+        yield order_pb2.StreamOrderUpdatesResponse(position=str(Position(born, seen)))
         async for heard in follow(self._bus, ORDER_UPDATES, subject, after=seen):
             if heard is not None:
                 previous, seen = seen, heard.sequence
                 yield _response(heard, born, previous)
             else:
-                yield order_pb2.StreamOrderUpdatesResponse(position=position_of(born, seen))
+                yield order_pb2.StreamOrderUpdatesResponse(position=str(Position(born, seen)))
 
 
 def _response(heard: Heard, born: int, previous: int) -> order_pb2.StreamOrderUpdatesResponse:
     update = order_pb2.OrderUpdate.FromString(heard.payload)
-    update.position = position_of(born, heard.sequence)
-    update.previous = position_of(born, previous)
+    update.position = str(Position(born, heard.sequence))
+    update.previous = str(Position(born, previous))
     return order_pb2.StreamOrderUpdatesResponse(update=update, position=update.position)

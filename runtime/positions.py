@@ -7,12 +7,13 @@ birthday, so that an old position is recognised as lost instead of meaning somet
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from runtime.errors import OutOfRange, ResourceExhausted
 from runtime.jetstream import Bus, Heard
 from runtime.subjects import live
 
-_POSITION = re.compile(r"(\d{1,16})-(\d{1,19})")
+_POSITION = re.compile(r"([0-9]{1,16})-([0-9]{1,18})")
 # A reader that falls this far behind is cut off; it resumes from its position.
 MAX_WAITING = 10_000
 SIGN_OF_LIFE_SECONDS = 5.0
@@ -30,20 +31,32 @@ class ReaderTooSlow(ResourceExhausted):
     reason = "READER_TOO_SLOW"
 
 
-def position_of(born: int, sequence: int) -> str:
-    """Return the position of a sequence in the stream that was made at `born` (ms since 1970)."""
-    return f"{born}-{sequence}"
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a stream: which stream (ms since 1970 at its making), and the sequence in it. Its text is what clients keep."""
+
+    created: int
+    sequence: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Position | None":
+        """Return the position that a client remembers; None when it is not one of ours."""
+        match = _POSITION.fullmatch(text)
+        return cls(int(match[1]), int(match[2])) if match else None
+
+    def __str__(self) -> str:
+        return f"{self.created}-{self.sequence}"
 
 
-async def sequence_at(bus: Bus, stream: str, position: str) -> int:
+async def sequence_at(bus: Bus, stream: str, text: str) -> int:
     """Return the sequence that a position means. Raises PositionNotRecoverable when messages after it may be gone."""
-    born, first, last = await bus.stream_created(stream)
-    match = _POSITION.fullmatch(position)
-    if match is None or int(match[1]) != born or not first - 1 <= int(match[2]) <= last:
+    created, first, last = await bus.stream_created(stream)
+    position = Position.parse(text)
+    if position is None or position.created != created or not first - 1 <= position.sequence <= last:
         raise PositionNotRecoverable(
-            "the position cannot be resumed from; list the orders and begin anew", position=position[:64]
+            "the position cannot be resumed from; list the orders and begin anew", position=text[:64]
         )
-    return int(match[2])
+    return position.sequence
 
 
 async def follow(bus: Bus, stream: str, subject: str, *, after: int) -> AsyncIterator[Heard | None]:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gen.trading.v1 import exchange_pb2
-from tests.integration.exchange_gw.venue import World, a_command, a_gateway, a_moment, a_world
+from runtime.rpc import open_channel
+from tests.integration.exchange_gw.venue import World, a_command, a_gateway, a_moment, a_world, an_operator, status_of
 from tests.integration.infra.fix_member import logged_on
 from tests.servers import Server, running
 
@@ -148,9 +149,10 @@ async def test_a_second_gateway_stands_by_and_takes_over(
         await asyncio.sleep(0.5)
         # A gateway that only sleeps may wake up in the middle of what it was doing.
         world.freeze(world.gateway)
-        await sending
-        await world.until(commands[-1].order_id, "PLACED", within=30)
+        async with open_channel(second.url) as channel:
+            await status_of(an_operator(channel), logged_on=True)
         world.thaw(world.gateway)
+        await sending
 
         for command in commands:
             await world.until(command.order_id, "PLACED", within=30)

@@ -108,13 +108,7 @@ class World:
     async def until_status(self, *, logged_on: bool, within: float = 15.0) -> exchange_pb2.GetVenueStatusResponse:
         """Wait until every session stands, or none does."""
 
-        async def stands() -> exchange_pb2.GetVenueStatusResponse | None:
-            status = await self.admin.GetVenueStatus(exchange_pb2.GetVenueStatusRequest(), timeout=2)
-            return status if all(one.logged_on is logged_on for one in status.sessions) else None
-
-        found = await eventually(stands, within=within)
-        assert found is not None
-        return found
+        return await status_of(self.admin, logged_on=logged_on, within=within)
 
     async def say(self, command: exchange_pb2.OrderCommand) -> None:
         """Put a command on the bus."""
@@ -138,6 +132,18 @@ class World:
     def thaw(self, server: Server) -> None:
         """Let a frozen process go on."""
         os.kill(server.pid, signal.SIGCONT)
+
+
+async def status_of(admin: Any, *, logged_on: bool, within: float = 15.0) -> exchange_pb2.GetVenueStatusResponse:
+    """Wait until every session of a gateway stands, or none does."""
+
+    async def stands() -> exchange_pb2.GetVenueStatusResponse | None:
+        status = await admin.GetVenueStatus(exchange_pb2.GetVenueStatusRequest(), timeout=2)
+        return status if all(one.logged_on is logged_on for one in status.sessions) else None
+
+    found = await eventually(stands, within=within)
+    assert found is not None
+    return found
 
 
 def a_command(kind: str = "SUBMIT", order_id: str = "", **changes: Any) -> exchange_pb2.OrderCommand:
@@ -191,9 +197,7 @@ async def a_world(
         bus = await stack.enter_async_context(open_bus(nats.url, name="test", tasks=tasks))
         stack.push_async_callback(tasks.stop)
         channel = await stack.enter_async_context(open_channel(gateway.url))
-        token = make_token(secret=SECRET, subject="olga", accounts=[], scopes=["admin"])
-        admin = _WithToken(channel, token)
-        world = World(venue, gateway, bus, admin, folder)
+        world = World(venue, gateway, bus, an_operator(channel), folder)
         await stack.enter_async_context(bus.listen("orders.reports.*", world.hear_report))
         await stack.enter_async_context(bus.listen("ticks.*", world.hear_ticks))
         await gateway.start()
@@ -201,6 +205,11 @@ async def a_world(
         if venue_up:
             await world.until_status(logged_on=True)
         yield world
+
+
+def an_operator(channel: grpc.aio.Channel) -> Any:
+    """Return what olga, an operator, may call."""
+    return _WithToken(channel, make_token(secret=SECRET, subject="olga", accounts=[], scopes=["admin"]))
 
 
 class _WithToken:

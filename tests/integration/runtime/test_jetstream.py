@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from runtime.jetstream import Bus, BusUnavailable, Heard, open_bus
-from runtime.positions import PositionNotRecoverable, follow, position_of, sequence_at
+from runtime.positions import Position, PositionNotRecoverable, follow, sequence_at
 from runtime.pulling import Delivery
 from runtime.subjects import ORDER_REPORTS, ORDER_UPDATES, QUOTES, live, order_update
 from tests.eventually import eventually
@@ -160,7 +160,7 @@ async def test_following_brings_what_is_stored_and_what_comes_each_once(bus: Bus
     for number in range(3):
         await bus.publish(subject, str(number).encode(), event_id=f"u{number}")
     born, _, _ = await bus.stream_created(ORDER_UPDATES)
-    after = await sequence_at(bus, ORDER_UPDATES, position_of(born, 1))
+    after = await sequence_at(bus, ORDER_UPDATES, str(Position(born, 1)))
 
     seen: list[bytes] = []
     async for heard in follow(bus, ORDER_UPDATES, subject, after=after):

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from edge.bus import Hearing, OrderUpdates, StreamState
 from edge.closing import Close
-from edge.feed import MAX_REPLAY, Feed, Follower, Position
+from edge.feed import MAX_REPLAY, Feed, Follower
 from gen.trading.v1.order_pb2 import Order, OrderUpdate
 from runtime.jetstream import BusUnavailable, Heard
+from runtime.positions import Position
 
 CREATED = 1_700_000_000_000
 
