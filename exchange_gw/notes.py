@@ -12,29 +12,41 @@ class Notes:
 
     def __init__(self, conversation: Conversation) -> None:
         self._talk = conversation
+        # Batches with a request of which nothing is decided yet; they are looked at again until it is.
+        self._undecided: set[str] = set()
 
     async def take_up(self) -> None:
         """Take up what others have noted. Raises Unavailable.
 
-        A gateway that was frozen may note and "send" something after it has lost the session; its bytes never arrive, and only
-        who has the session now can find that out.
+        A gateway that was frozen may decide and "send" what it has noted after it has lost the session. Its bytes never arrive,
+        and only who has the session now can find that out; so a note is not dropped before all in it is decided.
         """
         talk = self._talk
-        noted = await talk.journal.noted(talk.group, besides=talk.unanswered.batches)
+        known = [batch for batch in talk.unanswered.batches if batch not in self._undecided]
+        noted = await talk.journal.noted(talk.group, besides=known)
         rows = await talk.journal.find({command.order_id for _, command in noted})
+        undecided = set[str]()
         for batch, command in noted:
             talk.unanswered.begin(batch)
             row = rows.get(command.order_id)
-            # Noted and never decided means that it was not sent either; its command comes again.
-            decided = row is not None or command.is_known_at_venue
-            if decided and (row is None or row.verdict is None):
+            if row is None and not command.is_known_at_venue:
+                undecided.add(batch)
+            elif row is None or row.verdict is None:
                 logon = row.logon if row else 0
                 talk.unanswered.add(command, logon=logon, batch=batch, now=talk.monotonic())
                 talk.remember(command)
         for batch, _ in noted:
             talk.unanswered.complete(batch)
+        self._hold(undecided)
         if noted:
-            logger.info("taken up", lane=talk.group, requests=len(noted), unanswered=len(talk.unanswered))
+            logger.debug("taken up", lane=talk.group, requests=len(noted), unanswered=len(talk.unanswered))
+
+    def _hold(self, undecided: set[str]) -> None:
+        for batch in undecided - self._undecided:
+            self._talk.unanswered.begin(batch)
+        for batch in self._undecided - undecided:
+            self._talk.unanswered.complete(batch)
+        self._undecided = undecided
 
     async def let_go(self) -> None:
         """Drop what another gateway has seen answered while it had the session: it is not noted any more. Raises Unavailable."""

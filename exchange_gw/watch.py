@@ -40,8 +40,7 @@ class Watch:
                     await self.forget()
                 if beats % BEATS_TO_MARK == 0:
                     await self.keep_place()
-                    if self._talk.is_open:
-                        await self._notes.take_up()
+                    await self.take_up()
             except Unavailable as error:
                 logger.warning("watch delayed", error=repr(error))
 
@@ -80,6 +79,11 @@ class Watch:
         if finished:
             await self._talk.journal.forget(finished)
             self._talk.unanswered.forget(finished)
+
+    async def take_up(self) -> None:
+        """Look for what a gateway that had the session before has noted since, if the session is ours."""
+        if self._talk.is_open:
+            await self._notes.take_up()
 
     async def keep_place(self) -> None:
         """Keep the time up to which the venue's reports have been heard and told."""

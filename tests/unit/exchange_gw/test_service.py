@@ -8,7 +8,7 @@ from msgspec import structs
 
 from exchange_gw.command import Asks, Side
 from exchange_gw.exchange import ChangeRefused, ExecType, OrdStatus, Standing, Unsupported, VenueUnreachable
-from exchange_gw.journal import Decision
+from exchange_gw.journal import Decision, Plan, new_row
 from exchange_gw.look_up import VenueOrderUnknown
 from exchange_gw.report import Kind, Verdict
 from exchange_gw.service import Later
@@ -389,6 +389,26 @@ async def test_what_another_gateway_noted_while_it_slept_is_taken_up(world: Worl
 
     assert "SUBMIT o1 again" in world.session.said
     assert world.lane.unanswered == 1
+
+
+async def test_what_another_gateway_decides_after_it_woke_up_is_taken_up(world: World) -> None:
+    await world.journal.note("sleeper's", 0, [a_command()])
+    await world.log_on()
+    await world.lane.watch.forget()
+    assert "sleeper's" in world.journal.notes
+    here = world.talk.standpoint()
+    world.journal.rows["o1"] = structs.replace(new_row(a_command(), Plan.CLAIM, here, claim="sleeper's"), logon=0)
+
+    await world.lane.watch.take_up()
+    assert world.lane.unanswered == 1
+    for _ in range(2):
+        await world.lane.hear([an_unknown()])
+        await world.pass_time(3)
+    await world.lane.hear([an_execution()])
+    await world.lane.watch.forget()
+
+    assert "SUBMIT o1 again" in world.session.said
+    assert world.journal.notes == {}
 
 
 async def test_what_another_gateway_has_seen_answered_is_let_go(world: World) -> None:

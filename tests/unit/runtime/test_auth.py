@@ -29,7 +29,7 @@ def forged(*, key: str = SECRET, algorithm: str = "HS256", **changes: Any) -> st
         "sub": "u",
         "accounts": ["demo"],
         "scope": "read",
-        "exp": time.time() + 60,
+        "exp": time.time() + 86_400,
     }
     claims |= changes
     return jwt.encode({k: v for k, v in claims.items() if v is not None}, key, algorithm=algorithm)
