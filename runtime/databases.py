@@ -21,8 +21,12 @@ Collection: TypeAlias = Any
 Session: TypeAlias = Any
 R = TypeVar("R")
 
+# An operation outside a transaction ends after this, whatever happens.
+OPERATION_SECONDS = 5.0
 # Durable writes, reads from the primary, bounded waits.
 _OPTIONS: dict[str, Any] = {
+    # On the client, as Motor hands an operation to a thread before anything around the call can set a time.
+    "timeoutMS": int(OPERATION_SECONDS * 1000),
     "w": "majority",
     "journal": True,
     "readConcernLevel": "majority",
@@ -33,8 +37,6 @@ _OPTIONS: dict[str, Any] = {
     "tz_aware": True,
     "retryWrites": True,
 }
-# An operation outside a transaction ends after this, whatever happens.
-OPERATION_SECONDS = 5.0
 
 logger = logs.get_logger("runtime.databases")
 

@@ -18,7 +18,8 @@ from nats.js import JetStreamContext, api
 
 from runtime import logs
 
-EXPIRES_SECONDS = 30.0
+# A frozen reader's open request swallows messages for no longer than this.
+EXPIRES_SECONDS = 5.0
 HEARTBEAT_SECONDS = 1.0
 SILENCE_SECONDS = 3.5
 REPAIR_SECONDS = 1.0

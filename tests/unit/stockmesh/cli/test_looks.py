@@ -19,7 +19,11 @@ from tests.unit.stockmesh.scripted import ScriptedServer, a_quote
 
 
 def a_console(width: int) -> Console:
-    return Console(width=width, file=io.StringIO(), force_terminal=True, highlight=False, color_system=None)
+    # rich takes a terminal called "dumb" for 80 columns wide, whatever it is told.
+    terminal = {"TERM": "xterm"}
+    return Console(
+        width=width, file=io.StringIO(), force_terminal=True, highlight=False, color_system=None, _environ=terminal
+    )
 
 
 def drawn(board: Board, width: int) -> list[str]:
