@@ -109,17 +109,18 @@ async def test_instruments_are_listed_and_prices_come_as_snapshot_then_increment
 
 
 async def test_popular_symbols_move_often_and_their_sequences_only_grow(exchange: Exchange) -> None:
+    def sequence(symbol: str) -> list[int]:
+        moves = (entry for one in feed.heard if one[35] == "X" for entry in one.entries(279))
+        return [int(entry[83]) for entry in moves if entry[55] == symbol]
+
     async with logged_on(exchange.port, MARKET_DATA) as feed:
         await feed.send(
             "V", (267, group(269, ["2"])), (146, group(55, ["AAPL", "MSFT"])), t262="two", t263="1", t264="1"
         )
-        await feed.until(lambda: sum(one[35] == "X" for one in feed.heard) >= 6)
+        await feed.until(lambda: all(len(sequence(symbol)) >= 3 for symbol in ("AAPL", "MSFT")))
 
-    trades = [entry for one in feed.heard if one[35] == "X" for entry in one.entries(279)]
     for symbol in ("AAPL", "MSFT"):
-        sequence = [int(entry[83]) for entry in trades if entry[55] == symbol]
-        assert sequence
-        assert sequence == sorted(set(sequence))
+        assert sequence(symbol) == sorted(set(sequence(symbol)))
 
 
 async def test_unknown_symbols_are_named_and_the_others_served(exchange: Exchange) -> None:
