@@ -19,6 +19,8 @@ class TooBusy(ResourceExhausted):
 class Batcher(Generic[Item, Result]):
     """Collects items while a flush is under way, or for `max_wait` seconds, and flushes them together.
 
+    With `calm_wait` an item that comes alone waits only that long: `max_wait` is for when the last batch had company.
+
     `flush` takes the items and returns as many outcomes in their order; an outcome that is an exception is raised to that
     item's caller alone. When flush itself raises, every caller of the batch gets that exception.
     """
@@ -29,9 +31,12 @@ class Batcher(Generic[Item, Result]):
         *,
         max_items: int,
         max_wait: float,
+        calm_wait: float | None = None,
         max_waiting: int = 10_000,
     ) -> None:
-        self._flush, self._max_items, self._max_wait, self._max_waiting = flush, max_items, max_wait, max_waiting
+        self._flush, self._max_items, self._max_waiting = flush, max_items, max_waiting
+        self._max_wait, self._calm_wait = max_wait, max_wait if calm_wait is None else calm_wait
+        self._wait = self._calm_wait
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
@@ -60,12 +65,13 @@ class Batcher(Generic[Item, Result]):
                 self._full.clear()
             # A caller that gave up before its work began has not asked for anything.
             batch = [(item, future) for item, future in batch if not future.done()]
+            self._wait = self._max_wait if len(batch) > 1 else self._calm_wait
             if batch:
                 await self._settle(batch)
 
     async def _linger(self) -> None:
         try:
-            async with asyncio.timeout(self._max_wait):
+            async with asyncio.timeout(self._wait):
                 await self._full.wait()
         except TimeoutError:
             return

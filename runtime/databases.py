@@ -12,7 +12,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from runtime import logs
-from runtime.errors import Outcome, Unavailable
+from runtime.errors import Contended, Outcome, Unavailable
 
 Driver: TypeAlias = Literal["motor", "pymongo"]
 Document: TypeAlias = dict[str, Any]
@@ -23,6 +23,9 @@ R = TypeVar("R")
 
 # An operation outside a transaction ends after this, whatever happens.
 OPERATION_SECONDS = 5.0
+# A transaction that lost this many races against others gives up: a document may stay locked for as long as a dead client's
+# transaction lives, and who waits together with others must not make them wait.
+RACES = 10
 # Durable writes, reads from the primary, bounded waits.
 _OPTIONS: dict[str, Any] = {
     # On the client, as Motor hands an operation to a thread before anything around the call can set a time.
@@ -76,13 +79,22 @@ class Database:
         """Run `work` in one transaction and return what it returns, after the majority has it in its journal.
 
         `work` may run more than once, so it must do nothing but database operations with the session, one at a time.
-        A DuplicateKeyError comes out as it is. Raises DatabaseUnavailable after `seconds`, where the drivers' own helper would
-        go on for 120 s.
+        A DuplicateKeyError comes out as it is. Raises Contended after some lost races, and DatabaseUnavailable after `seconds`,
+        where the drivers' own helper would go on for 120 s in both cases.
         """
+        attempts = 0
+
+        async def attempt(session: Session) -> R:
+            nonlocal attempts
+            attempts += 1
+            if attempts > RACES:
+                raise Contended("the database is busy with the same documents", retry_after_seconds=1.0)
+            return await work(session)
+
         with _told(), pymongo.timeout(seconds):
             async with await self._start_session() as session:
                 result: R = await session.with_transaction(
-                    work,
+                    attempt,
                     read_concern=ReadConcern("snapshot"),
                     write_concern=WriteConcern("majority", j=True),
                     read_preference=ReadPreference.PRIMARY,

@@ -10,6 +10,7 @@ TradingError
 ├── Unauthenticated      nobody knows who is asking
 ├── PermissionDenied     who is asking may not
 ├── Unavailable          a part is away; nothing happened
+│   └── Contended        the database is busy with the same documents
 ├── DeadlineExceeded     time ran out; what happened is unknown
 └── Internal             our fault
 Malformed                a message on the bus that no repetition can mend (not an answer to a caller)
@@ -122,6 +123,12 @@ class Unavailable(TradingError):
 
     reason = "UNAVAILABLE"
     kind = Kind.UNAVAILABLE
+
+
+class Contended(Unavailable):
+    """Others keep changing the same documents, or a dead process's transaction still locks them; nothing was written."""
+
+    reason = "DATABASE_CONTENDED"
 
 
 class DeadlineExceeded(TradingError):

@@ -59,6 +59,11 @@ class Bus:
         self._jetstream = client.jetstream(timeout=PUBLISH_SECONDS)
 
     @property
+    def client(self) -> Client:
+        """The connection itself, for the parts of runtime that speak NATS in their own way (leases, receipts)."""
+        return self._client
+
+    @property
     def is_connected(self) -> bool:
         """Tell whether the connection stands now."""
         return self._client.is_connected
@@ -138,6 +143,7 @@ class Bus:
         max_batch: int = 200,
         ack_wait_seconds: float = 10.0,
         linger_seconds: float = 0.0,
+        busy_linger_seconds: float = 0.0,
     ) -> AsyncIterator[list[pulling.Delivery]]:
         """Return the messages of a stream for ever, as lists of all that has arrived; each is acknowledged by the reader.
 
@@ -146,7 +152,9 @@ class Bus:
         return pulling.pull(
             self._client,
             self._jetstream,
-            pulling.Consumer(stream, durable, tuple(subjects), max_batch, ack_wait_seconds, linger_seconds),
+            pulling.Consumer(
+                stream, durable, tuple(subjects), max_batch, ack_wait_seconds, linger_seconds, busy_linger_seconds
+            ),
             self.ensure_streams,
         )
 

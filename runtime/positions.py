@@ -7,10 +7,11 @@ birthday, so that an old position is recognised as lost instead of meaning somet
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from runtime.errors import OutOfRange, ResourceExhausted
-from runtime.jetstream import Bus, Heard
+from runtime.jetstream import Bus, BusUnavailable, Heard
 from runtime.subjects import live
 
 _POSITION = re.compile(r"([0-9]{1,16})-([0-9]{1,18})")
@@ -59,13 +60,14 @@ async def sequence_at(bus: Bus, stream: str, text: str) -> int:
     return position.sequence
 
 
-async def follow(bus: Bus, stream: str, subject: str, *, after: int) -> AsyncIterator[Heard | None]:
-    """Return what was stored on a subject after a sequence, then what comes, without gap or repetition, for ever.
+async def follow(bus: Bus, stream: str, subject: str, *, after: Position) -> AsyncIterator[Heard | None]:
+    """Return what was stored on a subject after a position, then what comes, without gap or repetition, for ever.
 
-    None is returned as a sign of life when nothing came for some seconds. Raises ReaderTooSlow.
+    None is returned as a sign of life when nothing came for some seconds. Raises ReaderTooSlow, and PositionNotRecoverable when the
+    stream turns out to be another one: the broker lost its store and began anew.
     """
     waiting: asyncio.Queue[Heard] = asyncio.Queue(MAX_WAITING)
-    seen = after
+    seen = after.sequence
 
     async def hear(heard: Heard) -> None:
         if not waiting.full():
@@ -75,13 +77,36 @@ async def follow(bus: Bus, stream: str, subject: str, *, after: int) -> AsyncIte
         async for stored in bus.history(stream, subject, after=seen):
             seen = stored.sequence
             yield stored
-        async for heard in _arrivals(waiting):
+        async for heard in _of_same_stream(bus, stream, after, _arrivals(waiting)):
             if heard is None:
                 yield None
             elif heard.sequence > seen:
                 async for due in _without_gap(bus, stream, subject, heard, seen):
                     seen = due.sequence
                     yield due
+
+
+async def _of_same_stream(
+    bus: Bus, stream: str, position: Position, arrivals: AsyncIterator[Heard | None]
+) -> AsyncIterator[Heard | None]:
+    """Return what arrives as long as the stream is the position's: asked after every reconnect, and in silence."""
+    reconnects = bus.reconnects
+    async for heard in arrivals:
+        if bus.reconnects != reconnects:
+            reconnects = bus.reconnects
+            await _require_same(bus, stream, position)
+        elif heard is None:
+            with suppress(BusUnavailable):
+                await _require_same(bus, stream, position)
+        yield heard
+
+
+async def _require_same(bus: Bus, stream: str, position: Position) -> None:
+    created, _, _ = await bus.stream_created(stream)
+    if created != position.created:
+        raise PositionNotRecoverable(
+            "the broker has lost its store and begun anew; list the orders and begin anew, too", position=str(position)
+        )
 
 
 async def _arrivals(waiting: asyncio.Queue[Heard]) -> AsyncIterator[Heard | None]:

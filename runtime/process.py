@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NoReturn, TypeVar
 
-from runtime import logs
+from runtime import crash_points, logs
 from runtime.settings import Settings, SettingsError, load
 
 S = TypeVar("S", bound=Settings)
@@ -66,6 +66,8 @@ def run(service: str, kind: type[S], open_app: OpenApp[S]) -> NoReturn:
         sys.stderr.write(f"{service} cannot start, wrong settings:\n{error}\n")
         sys.exit(BAD_SETTINGS)
     logs.configure(service, level=settings.log_level, form=settings.log_format)
+    if settings.crash_at:
+        crash_points.arm(settings.crash_at)
     sys.exit(_with_fast_loop(_live(service, settings, open_app)))
 
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 import nats.errors
 import nats.js.errors
@@ -31,7 +32,8 @@ logger = logs.get_logger("runtime.pulling")
 class Consumer:
     """A durable listener of a stream: which subjects, how many messages at once, how long until an unanswered one comes again.
 
-    With `linger_seconds` a list waits that long for company after its first message came.
+    With `linger_seconds` a list waits that long for company after its first message came; with `busy_linger_seconds`, when the
+    list before it had at least `busy_from` messages.
     """
 
     stream: str
@@ -40,18 +42,35 @@ class Consumer:
     max_batch: int
     ack_wait_seconds: float
     linger_seconds: float = 0.0
+    busy_linger_seconds: float = 0.0
+    busy_from: int = 4
 
 
 class Delivery:
     """One message to be answered: ack (done), nak (again later) or term (never again)."""
 
-    __slots__ = ("_message", "deliveries", "headers", "payload", "sequence", "subject")
+    __slots__ = ("_message", "headers", "payload", "subject")
 
     def __init__(self, message: Msg) -> None:
         self._message = message
         self.subject, self.payload, self.headers = message.subject, message.data, message.headers or {}
-        metadata = message.metadata
-        self.sequence, self.deliveries = metadata.sequence.stream, metadata.num_delivered
+
+    # Read when asked for: taking apart what the broker says of a message costs as much as handling a small one.
+
+    @property
+    def sequence(self) -> int:
+        """Return the message's place in its stream."""
+        return int(self._message.metadata.sequence.stream)
+
+    @property
+    def deliveries(self) -> int:
+        """Return how often the message has been delivered, this time included."""
+        return int(self._message.metadata.num_delivered)
+
+    @property
+    def time(self) -> datetime:
+        """Return when the broker stored the message."""
+        return self._message.metadata.timestamp
 
     async def ack(self) -> None:
         """Tell that the message is done for."""
@@ -114,6 +133,7 @@ class _Reader:
         # Messages that the server may still send for requests made.
         self._credit = 0
         self._broken = False
+        self._is_busy = False
 
     async def take(self, message: Msg) -> None:
         """Keep a message, or note what a status line says about our requests."""
@@ -140,15 +160,21 @@ class _Reader:
                     await self._something.wait()
             except TimeoutError:
                 self._broken = True
-            if self._arrived and self._consumer.linger_seconds:
-                await asyncio.sleep(self._consumer.linger_seconds)
+            if self._arrived and (linger := self._linger):
+                await asyncio.sleep(linger)
         if self._broken:
             await self.repair()
         limit = self._consumer.max_batch
         batch, self._arrived = self._arrived[:limit], self._arrived[limit:]
         if batch:
+            self._is_busy = len(batch) >= self._consumer.busy_from
             await self._ask()
         return batch
+
+    @property
+    def _linger(self) -> float:
+        busy = self._consumer.busy_linger_seconds if self._is_busy else 0.0
+        return max(self._consumer.linger_seconds, busy)
 
     async def _ask(self) -> None:
         room = self._consumer.max_batch - self._credit - len(self._arrived)

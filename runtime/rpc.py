@@ -123,6 +123,8 @@ class _Door(grpc.aio.ServerInterceptor):
 
     def __init__(self, access: Mapping[str, str | None], verifier: TokenVerifier) -> None:
         self._access, self._verifier = access, verifier
+        # Wrapped once: a method's handler is the same for every call.
+        self._wrapped: dict[str, Any] = {}
         self._logger = logs.get_logger("runtime.rpc")
 
     async def intercept_service(
@@ -131,10 +133,18 @@ class _Door(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         """Wrap the method's behaviour; health and reflection are open to all."""
-        # The stubs describe the blocking API's handlers; these are asyncio's.
-        handler: Any = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or method.startswith(("/grpc.health.", "/grpc.reflection.")):
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            # The stubs describe the blocking API's handlers; these are asyncio's.
+            handler: Any = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            wrapped = self._wrapped[method] = self._wrap(method, handler)
+        return wrapped
+
+    def _wrap(self, method: str, handler: Any) -> Any:
+        if method.startswith(("/grpc.health.", "/grpc.reflection.")):
             return handler
         if handler.unary_stream is not None:
             return grpc.unary_stream_rpc_method_handler(

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     log_format: Literal["json", "pretty", "auto"] = Field("auto", validation_alias="LOG_FORMAT")
     stop_grace_seconds: float = Field(5.0, gt=0, le=300, validation_alias="STOP_GRACE_SECONDS")
     reflection: bool = Field(True, validation_alias="GRPC_REFLECTION")
+    crash_at: str = Field("", pattern=r"^(K\d{1,2}(:[1-9]\d{0,5})?)?$", validation_alias="CRASH_AT")
 
 
 S = TypeVar("S", bound=Settings)

@@ -22,6 +22,8 @@ class Server:
 
     def __init__(self, part: Part, url: str, log: Path) -> None:
         self.part, self.url, self._log = part, url, log
+        # What it keeps; named after the part.
+        self.folder = log.parent / part.name
         self._child: Child | None = None
 
     async def start(self) -> None:

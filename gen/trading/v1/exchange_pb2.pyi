@@ -890,7 +890,7 @@ class ExecutionReport(_message.Message):
         KIND_UNSPECIFIED: ExecutionReport._Kind.ValueType  # 0
         """Never sent."""
         SUBMITTED: ExecutionReport._Kind.ValueType  # 1
-        """The gateway has decided to send it and is doing so."""
+        """The gateway has sent it and heard nothing yet. Left out when the exchange answers at once: every answer proves it."""
         PLACED: ExecutionReport._Kind.ValueType  # 2
         """The exchange has it in its book."""
         FILL: ExecutionReport._Kind.ValueType  # 3
@@ -920,7 +920,7 @@ class ExecutionReport(_message.Message):
     KIND_UNSPECIFIED: ExecutionReport.Kind.ValueType  # 0
     """Never sent."""
     SUBMITTED: ExecutionReport.Kind.ValueType  # 1
-    """The gateway has decided to send it and is doing so."""
+    """The gateway has sent it and heard nothing yet. Left out when the exchange answers at once: every answer proves it."""
     PLACED: ExecutionReport.Kind.ValueType  # 2
     """The exchange has it in its book."""
     FILL: ExecutionReport.Kind.ValueType  # 3
@@ -962,6 +962,10 @@ class ExecutionReport(_message.Message):
     EXCHANGE_TIME_FIELD_NUMBER: _builtins.int
     GATEWAY_TIME_FIELD_NUMBER: _builtins.int
     REPLACE_NUMBER_FIELD_NUMBER: _builtins.int
+    COMMIT_TIME_FIELD_NUMBER: _builtins.int
+    PUBLISH_TIME_FIELD_NUMBER: _builtins.int
+    INTENT_TIME_FIELD_NUMBER: _builtins.int
+    SEND_TIME_FIELD_NUMBER: _builtins.int
     report_id: _builtins.str
     """Id of the fact; the same id is the same fact."""
     kind: Global___ExecutionReport.Kind.ValueType
@@ -1004,6 +1008,22 @@ class ExecutionReport(_message.Message):
     def gateway_time(self) -> _timestamp_pb2.Timestamp:
         """When the gateway made or heard it."""
 
+    @_builtins.property
+    def commit_time(self) -> _timestamp_pb2.Timestamp:
+        """When the database had the order, by the header Committed-Time of its command. Only on the first fact after a submission."""
+
+    @_builtins.property
+    def publish_time(self) -> _timestamp_pb2.Timestamp:
+        """When the broker had the command. Only on the first fact after a submission."""
+
+    @_builtins.property
+    def intent_time(self) -> _timestamp_pb2.Timestamp:
+        """When the journal had the decision to send. Only on the first fact after a submission."""
+
+    @_builtins.property
+    def send_time(self) -> _timestamp_pb2.Timestamp:
+        """When the order was handed to the session with the exchange. Only on the first fact after a submission."""
+
     def __init__(
         self,
         *,
@@ -1025,10 +1045,14 @@ class ExecutionReport(_message.Message):
         exchange_time: _timestamp_pb2.Timestamp | None = ...,
         gateway_time: _timestamp_pb2.Timestamp | None = ...,
         replace_number: _builtins.int = ...,
+        commit_time: _timestamp_pb2.Timestamp | None = ...,
+        publish_time: _timestamp_pb2.Timestamp | None = ...,
+        intent_time: _timestamp_pb2.Timestamp | None = ...,
+        send_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["exchange_time", b"exchange_time", "gateway_time", b"gateway_time", "reason", b"reason"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit_time", b"commit_time", "exchange_time", b"exchange_time", "gateway_time", b"gateway_time", "intent_time", b"intent_time", "publish_time", b"publish_time", "reason", b"reason", "send_time", b"send_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_order_id", b"client_order_id", "command_id", b"command_id", "cumulative_quantity", b"cumulative_quantity", "exchange_order_id", b"exchange_order_id", "exchange_time", b"exchange_time", "exec_id", b"exec_id", "exec_ref_id", b"exec_ref_id", "gateway_time", b"gateway_time", "kind", b"kind", "last_price_micros", b"last_price_micros", "last_quantity", b"last_quantity", "new_limit_price_micros", b"new_limit_price_micros", "new_quantity", b"new_quantity", "order_id", b"order_id", "reason", b"reason", "replace_number", b"replace_number", "report_id", b"report_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_order_id", b"client_order_id", "command_id", b"command_id", "commit_time", b"commit_time", "cumulative_quantity", b"cumulative_quantity", "exchange_order_id", b"exchange_order_id", "exchange_time", b"exchange_time", "exec_id", b"exec_id", "exec_ref_id", b"exec_ref_id", "gateway_time", b"gateway_time", "intent_time", b"intent_time", "kind", b"kind", "last_price_micros", b"last_price_micros", "last_quantity", b"last_quantity", "new_limit_price_micros", b"new_limit_price_micros", "new_quantity", b"new_quantity", "order_id", b"order_id", "publish_time", b"publish_time", "reason", b"reason", "replace_number", b"replace_number", "report_id", b"report_id", "send_time", b"send_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,8 +1,12 @@
 """runtime/jetstream.py and pulling.py against a real broker, also one that dies."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
+import nats.errors
+import nats.js.errors
 import pytest
 
 from runtime.jetstream import Bus, BusUnavailable, Heard, open_bus
@@ -160,7 +164,7 @@ async def test_following_brings_what_is_stored_and_what_comes_each_once(bus: Bus
     for number in range(3):
         await bus.publish(subject, str(number).encode(), event_id=f"u{number}")
     born, _, _ = await bus.stream_created(ORDER_UPDATES)
-    after = await sequence_at(bus, ORDER_UPDATES, str(Position(born, 1)))
+    after = Position(born, await sequence_at(bus, ORDER_UPDATES, str(Position(born, 1))))
 
     seen: list[bytes] = []
     async for heard in follow(bus, ORDER_UPDATES, subject, after=after):
@@ -171,6 +175,31 @@ async def test_following_brings_what_is_stored_and_what_comes_each_once(bus: Bus
         if heard.payload == b"3":
             break
     assert seen == [b"1", b"2", b"3"]
+
+
+async def test_a_follower_is_told_when_the_broker_has_begun_anew(bus: Bus, nats_server: Server) -> None:
+    subject = order_update("demo")
+    await bus.publish(subject, b"0", event_id="u0")
+    born, _, last = await bus.stream_created(ORDER_UPDATES)
+    following = follow(bus, ORDER_UPDATES, subject, after=Position(born, last - 1))
+    assert await anext(following) is not None
+    await bus.publish(subject, b"live", event_id="live")
+    assert await anext(following) is not None
+    waiting = asyncio.create_task(anext(following))
+
+    await nats_server.kill()
+    shutil.rmtree(nats_server.folder)
+    await nats_server.start()
+
+    async def told() -> bool:
+        with suppress(BusUnavailable, nats.errors.Error, nats.js.errors.Error):
+            await bus.ensure_streams()
+            await bus.publish(subject, b"1", event_id="u1")
+        return waiting.done()
+
+    await eventually(told, within=20, every=0.2)
+    with pytest.raises(PositionNotRecoverable):
+        await waiting
 
 
 @pytest.mark.parametrize("position", ["", "x", "1-1", "99999999999999999999-1"])

@@ -1,0 +1,37 @@
+"""Figures of a process for Prometheus: one registry for each process, and the small door `/metrics` on loopback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
+
+# Upper bounds in seconds for times that should be a few milliseconds.
+FAST_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+HOST = "127.0.0.1"
+
+
+def open_registry() -> CollectorRegistry:
+    """Return a registry that knows the process itself: CPU, memory, open files, garbage collection."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+@contextmanager
+def serve_metrics(registry: CollectorRegistry, *, port: int) -> Iterator[None]:
+    """Answer `GET /metrics` on a port of loopback inside the block; port 0 means not at all. Raises OSError if it is taken.
+
+    It answers from a thread of its own, so that a busy event loop can still be looked at.
+    """
+    if not port:
+        yield
+        return
+    server, thread = start_http_server(port, HOST, registry)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
