@@ -17,6 +17,7 @@ class Desk:
         self._append, self._deliver = append, deliver
         self._facts: list[AnyFact] = []
         self._reports: list[Report] = []
+        self._told: list[asyncio.Future[None]] = []
         self._waiting = asyncio.Event()
 
     def publish(self, changes: Iterable[Change]) -> None:
@@ -31,6 +32,13 @@ class Desk:
         self._reports.extend(reports)
         self._waiting.set()
 
+    async def settled(self) -> None:
+        """Return when everything that waits now has been told."""
+        told = asyncio.get_running_loop().create_future()
+        self._told.append(told)
+        self._waiting.set()
+        await told
+
     async def run(self) -> None:
         """Write and report for ever. A failing disk ends it: an exchange that cannot remember must not trade."""
         while True:
@@ -38,7 +46,11 @@ class Desk:
             self._waiting.clear()
             facts, self._facts = self._facts, []
             reports, self._reports = self._reports, []
+            told, self._told = self._told, []
             if facts:
                 await self._append(facts)
             for report in reports:
                 self._deliver(report)
+            for future in told:
+                if not future.done():
+                    future.set_result(None)

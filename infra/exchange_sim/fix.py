@@ -3,19 +3,30 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from fixcore.application import Application
 from fixcore.message import Message
 from fixcore.session.session_id import SessionID
+from msgspec.structs import replace
 
-from infra.exchange_sim import market_wire, order_wire
+from infra.exchange_sim import market_wire, order_wire, trade_wire
 from infra.exchange_sim.acceptor import Acceptor
+from infra.exchange_sim.desk import Desk
+from infra.exchange_sim.faults import Fault
+from infra.exchange_sim.injector import Injector
 from infra.exchange_sim.instruments import Instrument
 from infra.exchange_sim.lines import Line, Lines
+from infra.exchange_sim.pages import Pages
+from infra.exchange_sim.passing import Request
+from infra.exchange_sim.reports import NoCapture
 from infra.exchange_sim.service import Exchange
 from infra.exchange_sim.wire import CL_ORD_ID, BadMessage, required
 from runtime.logs import get_logger
 from runtime.process import Tasks
+
+R = TypeVar("R", bound=Request)
+INJECTED = "the fault script says so"
 
 logger = get_logger("exchange_sim.fix")
 
@@ -26,16 +37,19 @@ class FixDoor(Application):  # type: ignore[misc]  # fixcore carries no type inf
     def __init__(
         self,
         exchange: Exchange,
+        desk: Desk,
         lines: Lines,
+        injector: Injector,
         instruments: Mapping[str, Instrument],
         *,
         clock: Callable[[], int],
         tasks: Tasks,
     ) -> None:
         self.acceptor: Acceptor
-        self._exchange, self._lines, self._instruments = exchange, lines, instruments
-        self._clock, self._tasks = clock, tasks
-        self._senders: dict[str, asyncio.Task[None]] = {}
+        self._exchange, self._desk, self._lines, self._injector = exchange, desk, lines, injector
+        self._instruments, self._clock, self._tasks = instruments, clock, tasks
+        self._pages: dict[str, Pages] = {}
+        self._loops: dict[str, list[asyncio.Task[None]]] = {}
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._answers: dict[str, Callable[[Message, Line], None]] = {
             "D": self._new_order,
@@ -43,6 +57,7 @@ class FixDoor(Application):  # type: ignore[misc]  # fixcore carries no type inf
             "G": self._replace,
             "H": self._status,
             "AF": self._mass_status,
+            "AD": self._trades,
             "x": self._list_securities,
             "V": self._market_data,
         }
@@ -55,22 +70,26 @@ class FixDoor(Application):  # type: ignore[misc]  # fixcore carries no type inf
         """Open a line to the session."""
         line = Line(self.acceptor.session(session_id), cut=lambda: self.acceptor.cut(session_id), clock=self._clock)
         self._lines.add(line)
-        self._senders[line.name] = self._tasks.spawn(line.run(), name=f"line {line.name}")
+        pages = self._pages[line.name] = Pages(self._desk, line)
+        self._loops[line.name] = [
+            self._tasks.spawn(line.run(), name=f"line {line.name}"),
+            self._tasks.spawn(pages.run(), name=f"pages {line.name}"),
+        ]
         logger.info("logon", session=line.name)
 
     def on_logout(self, session_id: SessionID) -> None:
         """Close the session's line."""
         name = session_id.target_comp_id
         self._lines.remove(name)
-        sender = self._senders.pop(name, None)
-        if sender is not None:
-            sender.cancel()
+        self._pages.pop(name, None)
+        for loop in self._loops.pop(name, ()):
+            loop.cancel()
         logger.info("logout", session=name)
 
     def from_app(self, message: Message, session_id: SessionID) -> None:
         """Answer a message."""
         line = self._lines.find(session_id.target_comp_id)
-        if line is None:
+        if line is None or line.is_cut:
             return
         try:
             self._answer(message, line)
@@ -91,17 +110,31 @@ class FixDoor(Application):  # type: ignore[misc]  # fixcore carries no type inf
     def _new_order(self, message: Message, line: Line) -> None:
         request = order_wire.new_order(message, line.name)
         if not self._is_answered_as_resent(message, line, request.cl_ord_id):
-            self._exchange.place(request)
+            self._take(line, request, request.cl_ord_id, self._exchange.place, self._exchange.reject)
 
     def _cancel(self, message: Message, line: Line) -> None:
         request = order_wire.cancel_request(message, line.name)
         if not self._is_answered_as_resent(message, line, request.cl_ord_id):
-            self._exchange.cancel(request)
+            self._take(line, request, request.orig_cl_ord_id, self._exchange.cancel, self._exchange.refuse)
 
     def _replace(self, message: Message, line: Line) -> None:
         request = order_wire.replace_request(message, line.name)
         if not self._is_answered_as_resent(message, line, request.cl_ord_id):
-            self._exchange.replace(request)
+            self._take(line, request, request.orig_cl_ord_id, self._exchange.replace, self._exchange.refuse)
+
+    def _take(
+        self, line: Line, request: R, order_key: str, take: Callable[[R], None], reject: Callable[[R, str], None]
+    ) -> None:
+        fault = None
+        if self._injector.is_armed:
+            fault = self._injector.meet(request, self._exchange.find(line.name, order_key))
+        match fault:
+            case Fault.CUT:
+                line.cut()
+            case Fault.REJECT:
+                reject(request, INJECTED)
+            case _:
+                take(request)
 
     def _is_answered_as_resent(self, message: Message, line: Line, cl_ord_id: str) -> bool:
         """Answer a request that may have come before (PossResend) with what became of it, if it did."""
@@ -114,7 +147,18 @@ class FixDoor(Application):  # type: ignore[misc]  # fixcore carries no type inf
         self._exchange.status(line.name, required(message, CL_ORD_ID), request_id=message.get_field_or(790))
 
     def _mass_status(self, message: Message, line: Line) -> None:
-        self._exchange.mass_status(line.name, order_wire.mass_status_request_id(message))
+        request_id = order_wire.mass_status_request_id(message)
+        self._pages[line.name].add(self._exchange.mass_status(line.name, request_id))
+
+    def _trades(self, message: Message, line: Line) -> None:
+        request_id, request_type = trade_wire.request_names(message)
+        none = NoCapture(session=line.name, request_id=request_id, request_type=request_type)
+        try:
+            total, trades = self._exchange.trades(line.name, request_id, trade_wire.wanted_trades(message))
+        except trade_wire.NoAnswer as no:
+            self._desk.answer([replace(none, refusal=no.reason, text=no.text)])
+            return
+        self._pages[line.name].add(trades if total else [none])
 
     def _list_securities(self, message: Message, line: Line) -> None:
         request_id = required(message, 320)

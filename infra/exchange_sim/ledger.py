@@ -73,8 +73,14 @@ def _read(path: Path, file: int, now_us: int) -> Ledger:
         _write(file, _lines([opened]))
         _sync_folder(path.parent)
         return Ledger(file, opened.birth, [])
+    birth, facts = decode_lines(path, text[:whole])
+    return Ledger(file, birth, facts)
+
+
+def decode_lines(path: Path, text: bytes) -> tuple[str, list[AnyFact]]:
+    """Read the whole lines of a ledger: its birth and its facts. Raises LedgerUnusable when they are none, or have a gap."""
     try:
-        opened, *facts = _DECODER.decode_lines(text[:whole])
+        opened, *facts = _DECODER.decode_lines(text)
     except msgspec.MsgspecError as error:
         raise LedgerUnusable(f"{path} holds a line that is none of a ledger's: {error}") from error
     if not isinstance(opened, Opened):
@@ -82,7 +88,7 @@ def _read(path: Path, file: int, now_us: int) -> Ledger:
     for number, fact in enumerate(facts, start=1):
         if isinstance(fact, Opened) or fact.seq != number:
             raise LedgerUnusable(f"{path} has a gap before line {number + 1}")
-    return Ledger(file, opened.birth, facts)
+    return opened.birth, facts
 
 
 def _lines(facts: Sequence[Opened | AnyFact]) -> bytes:

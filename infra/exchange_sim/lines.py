@@ -16,6 +16,8 @@ from runtime.logs import get_logger
 
 SYMBOLS_A_MESSAGE = 100
 MESSAGES_A_TURN = 50
+# Long answers wait while more than this is still to be sent.
+MANY_WAITING = 1_000
 # A member that reads nothing for so long, or is so far behind, is cut off; it asks again when it is back.
 STALL_SECONDS = 10.0
 MOST_WAITING = 500_000
@@ -30,6 +32,7 @@ class Line:
         self.name: str = session.session_id.target_comp_id
         # Whether it has asked for market data, and so hears of trading days.
         self.hears_market = False
+        self.is_cut = False
         self._session, self._cut, self._clock = session, cut, clock
         self._waiting: deque[Text | Report] = deque()
         self._moved: dict[str, Quote] = {}
@@ -37,16 +40,29 @@ class Line:
         self._subscriptions: dict[str, Subscription] = {}
         self._wanted: dict[str, frozenset[str]] = {}
         self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def cut(self) -> None:
+        """End the connection now: what waits is not sent, what was read already is not taken."""
+        self.is_cut = True
+        self._waiting.clear()
+        self._cut()
 
     def say(self, message: Text | Report) -> None:
         """Send a message, after those said before."""
         if len(self._waiting) >= MOST_WAITING:
             logger.warning("line cut: it is too far behind", session=self.name, waiting=len(self._waiting))
-            self._waiting.clear()
-            self._cut()
+            self.cut()
             return
         self._waiting.append(message)
         self._news.set()
+        if len(self._waiting) > MANY_WAITING:
+            self._room.clear()
+
+    async def room(self) -> None:
+        """Return when little enough waits that a long answer may go on."""
+        await self._room.wait()
 
     def watch(self, wanted: Subscription, told: Iterable[Quote]) -> None:
         """Send the prices of more symbols from now on; their quotes were told already."""
@@ -86,7 +102,7 @@ class Line:
                     await self._session.send_app(message)
         except TimeoutError:
             logger.warning("line cut: it reads nothing", session=self.name)
-            self._cut()
+            self.cut()
         except (OSError, RuntimeError) as error:
             # The engine's words for a line that has just ended; the logout follows.
             logger.debug("not sent", session=self.name, error=str(error))
@@ -95,6 +111,8 @@ class Line:
         if self._waiting:
             count = min(len(self._waiting), MESSAGES_A_TURN)
             items = [self._waiting.popleft() for _ in range(count)]
+            if len(self._waiting) <= MANY_WAITING:
+                self._room.set()
             return [item if isinstance(item, Text) else written(item) for item in items]
         # What is no longer watched may still have been waiting.
         moved = [(self._told[symbol], quote) for symbol, quote in self._moved.items() if symbol in self._wanted]
@@ -134,6 +152,12 @@ class Lines:
         line = self._lines.get(report.session)
         if line is not None:
             line.say(report)
+
+    def cut(self, name: str) -> None:
+        """End a session's connection now."""
+        line = self._lines.get(name)
+        if line is not None:
+            line.cut()
 
     def show(self, quotes: Iterable[Quote]) -> None:
         """Send new quotes to whoever watches them."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypedDict
 
-from infra.exchange_sim.book import Book, Order, firm_of
+from infra.exchange_sim.book import Book, firm_of
 from infra.exchange_sim.facts import (
     Accepted,
     AnyFact,
@@ -18,6 +18,7 @@ from infra.exchange_sim.facts import (
 )
 from infra.exchange_sim.instruments import Instrument
 from infra.exchange_sim.market import Quote
+from infra.exchange_sim.order import Order
 from infra.exchange_sim.requests import (
     CancelRejectReason,
     CancelRequest,
@@ -67,19 +68,22 @@ class Matching:
         duplicate_detection: bool,
     ) -> None:
         self._instruments, self._quotes, self._halted = instruments, quotes, halted
-        self._book, self._birth, self._duplicate_detection = book, birth, duplicate_detection
+        self._book, self._birth = book, birth
+        self.duplicate_detection = duplicate_detection
 
     def is_known(self, session: str, cl_ord_id: str) -> bool:
         """Return whether a key of the session's firm was used before; never without duplicate detection."""
-        return self._duplicate_detection and self._book.find(firm_of(session), cl_ord_id) is not None
+        return self.duplicate_detection and self._book.find(firm_of(session), cl_ord_id) is not None
 
-    def place(self, request: NewOrder, now_us: int) -> list[Change]:
-        """Take an order and trade what can be traded at once, or reject it."""
+    def place(self, request: NewOrder, now_us: int, *, unwanted: str = "") -> list[Change]:
+        """Take an order and trade what can be traded at once, or reject it; `unwanted` is a reason to reject it at any rate."""
         if self.is_known(request.session, request.cl_ord_id):
             text = f"ClOrdID {request.cl_ord_id} is known already"
             return [self._reject(request, Refused(RejectReason.DUPLICATE, text), now_us, order_id="")]
         order_id = f"{self._birth}-O{self._book.seq + 1}"
         try:
+            if unwanted:
+                raise Refused(RejectReason.OTHER, unwanted)
             self._check(request)
         except Refused as refused:
             return [self._reject(request, refused, now_us, order_id=order_id)]
@@ -94,6 +98,7 @@ class Matching:
     def cancel(self, request: CancelRequest, now_us: int) -> list[Change]:
         """Take an order out of the book. Raises Refused when there is nothing to take out."""
         order = self._open_order(request)
+        self._check_key(request)
         identity = _of_order(order)
         identity["cl_ord_id"] = request.cl_ord_id
         canceled = Canceled(**self._number(now_us), **identity, orig_cl_ord_id=order.cl_ord_id)
@@ -105,8 +110,7 @@ class Matching:
         Fewer shares than are filled already means as many as are filled, as FIX has it: the order is then filled.
         """
         order = self._open_order(request)
-        if self.is_known(request.session, request.cl_ord_id):
-            raise Refused(CancelRejectReason.DUPLICATE, f"ClOrdID {request.cl_ord_id} is known already")
+        self._check_key(request)
         try:
             check_numbers(self._instruments[order.symbol], request.quantity, request.price_micros)
         except Refused as refused:
@@ -199,6 +203,10 @@ class Matching:
         if not order.is_open:
             raise Refused(CancelRejectReason.TOO_LATE, f"the order is {order.state}")
         return order
+
+    def _check_key(self, request: CancelRequest | ReplaceRequest) -> None:
+        if self.is_known(request.session, request.cl_ord_id):
+            raise Refused(CancelRejectReason.DUPLICATE, f"ClOrdID {request.cl_ord_id} is known already")
 
     def _check(self, request: NewOrder) -> None:
         instrument = self._instruments.get(request.symbol)

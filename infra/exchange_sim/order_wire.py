@@ -4,56 +4,42 @@ from typing import TypeVar
 
 from fixcore.message import Message
 
-from infra.exchange_sim.book import Order, State
-from infra.exchange_sim.facts import (
-    Accepted,
-    Canceled,
-    Expired,
-    Filled,
-    OrderType,
-    Rejected,
-    Replaced,
-    Side,
-    TimeInForce,
+from infra.exchange_sim import trade_wire
+from infra.exchange_sim.codes import (
+    EXEC_TYPES,
+    SIDE_CODES,
+    SIDES,
+    STATE_CODES,
+    TIME_IN_FORCE_CODES,
+    TIMES_IN_FORCE,
+    TYPE_CODES,
+    TYPES,
 )
-from infra.exchange_sim.reports import CancelRefusal, Execution, Report, Status
+from infra.exchange_sim.facts import Accepted, Canceled, Filled, OrderType, Rejected, Replaced, TimeInForce
+from infra.exchange_sim.order import Order, State
+from infra.exchange_sim.reports import CancelRefusal, Capture, Execution, NoCapture, Report, Status
 from infra.exchange_sim.requests import CancelRequest, NewOrder, RejectReason, ReplaceRequest
 from infra.exchange_sim.wire import CL_ORD_ID, SYMBOL, BadMessage, Text, fields, price, required, shares, time_text
 from runtime.money import average_micros, text_from_micros
 
 Meaning = TypeVar("Meaning")
 ORIG_CL_ORD_ID = 41
-_SIDES = {"1": Side.BUY, "2": Side.SELL}
-_TYPES = {"1": OrderType.MARKET, "2": OrderType.LIMIT}
-_TIMES_IN_FORCE = {"0": TimeInForce.DAY, "1": TimeInForce.GTC, "3": TimeInForce.IOC, "4": TimeInForce.FOK}
-_SIDE_CODES = {side: code for code, side in _SIDES.items()}
-_TYPE_CODES = {kind: code for code, kind in _TYPES.items()}
-_TIME_IN_FORCE_CODES = {kind: code for code, kind in _TIMES_IN_FORCE.items()}
-_STATE_CODES = {
-    State.NEW: "0",
-    State.PARTIALLY_FILLED: "1",
-    State.FILLED: "2",
-    State.CANCELED: "4",
-    State.REJECTED: "8",
-    State.EXPIRED: "C",
-}
-_EXEC_TYPES = {Accepted: "0", Canceled: "4", Replaced: "5", Rejected: "8", Expired: "C", Filled: "F"}
 _STATUS = "I"
 _ALL_ORDERS = "7"
 
 
 def new_order(message: Message, session: str) -> NewOrder:
     """Read a NewOrderSingle (D). Raises BadMessage."""
-    kind = _coded(message, 40, _TYPES)
+    kind = _coded(message, 40, TYPES)
     has_price = kind is OrderType.LIMIT or bool(message.get_field_or(44))
     return NewOrder(
         session=session,
         cl_ord_id=required(message, CL_ORD_ID),
         account=message.get_field_or(1),
         symbol=required(message, SYMBOL),
-        side=_coded(message, 54, _SIDES),
+        side=_coded(message, 54, SIDES),
         type=kind,
-        time_in_force=_coded(message, 59, _TIMES_IN_FORCE) if message.has_field(59) else TimeInForce.DAY,
+        time_in_force=_coded(message, 59, TIMES_IN_FORCE) if message.has_field(59) else TimeInForce.DAY,
         quantity=shares(message, 38),
         price_micros=price(message, 44) if has_price else 0,
     )
@@ -85,7 +71,7 @@ def mass_status_request_id(message: Message) -> str:
 
 
 def report(content: Report) -> Text:
-    """Write a report as an ExecutionReport (8) or OrderCancelReject (9)."""
+    """Write a report as an ExecutionReport (8) or OrderCancelReject (9), or as what `trade_wire` writes."""
     match content:
         case Execution():
             return _execution(content)
@@ -93,6 +79,10 @@ def report(content: Report) -> Text:
             return _status(content)
         case CancelRefusal():
             return _cancel_reject(content)
+        case Capture():
+            return trade_wire.capture(content)
+        case NoCapture():
+            return trade_wire.no_capture(content)
 
 
 def _execution(execution: Execution) -> Text:
@@ -108,15 +98,15 @@ def _execution(execution: Execution) -> Text:
             (CL_ORD_ID, fact.cl_ord_id),
             (ORIG_CL_ORD_ID, fact.orig_cl_ord_id if isinstance(fact, Canceled | Replaced) else None),
             (17, fact.exec_id),
-            (150, _EXEC_TYPES[type(fact)]),
-            (39, _STATE_CODES[order.state if order else State.REJECTED]),
+            (150, EXEC_TYPES[type(fact)]),
+            (39, STATE_CODES[order.state if order else State.REJECTED]),
             (1, fact.account),
             (SYMBOL, fact.symbol),
-            (54, _SIDE_CODES[fact.side]),
+            (54, SIDE_CODES[fact.side]),
             (38, shown.quantity),
-            (40, _TYPE_CODES[order.type] if order else None),
+            (40, TYPE_CODES[order.type] if order else None),
             (44, _price_text(shown.price_micros)),
-            (59, _TIME_IN_FORCE_CODES[order.time_in_force] if order else None),
+            (59, TIME_IN_FORCE_CODES[order.time_in_force] if order else None),
             (32, trade.last_quantity if trade else None),
             (31, text_from_micros(trade.last_price_micros) if trade else None),
             *_progress(order),
@@ -132,7 +122,7 @@ def _status(status: Status) -> Text:
     about = (
         (17, "0"),
         (150, _STATUS),
-        (39, _STATE_CODES[order.state if order else State.REJECTED]),
+        (39, STATE_CODES[order.state if order else State.REJECTED]),
         (790, status.request_id),
         (584, part.request_id if part else None),
         (585, _ALL_ORDERS if part else None),
@@ -155,11 +145,11 @@ def _status(status: Status) -> Text:
             *about,
             (1, order.account),
             (SYMBOL, order.symbol),
-            (54, _SIDE_CODES[order.side]),
+            (54, SIDE_CODES[order.side]),
             (38, order.quantity),
-            (40, _TYPE_CODES[order.type]),
+            (40, TYPE_CODES[order.type]),
             (44, _price_text(order.price_micros)),
-            (59, _TIME_IN_FORCE_CODES[order.time_in_force]),
+            (59, TIME_IN_FORCE_CODES[order.time_in_force]),
             *_progress(order),
             (60, time_text(order.change_us)),
             (103, order.reason or None),
@@ -176,7 +166,7 @@ def _cancel_reject(refusal: CancelRefusal) -> Text:
             (37, order.order_id if order else "NONE"),
             (CL_ORD_ID, refusal.cl_ord_id),
             (ORIG_CL_ORD_ID, refusal.orig_cl_ord_id),
-            (39, _STATE_CODES[order.state if order else State.REJECTED]),
+            (39, STATE_CODES[order.state if order else State.REJECTED]),
             (1, order.account if order else None),
             (60, time_text(refusal.time_us)),
             (434, 2 if refusal.is_replace else 1),

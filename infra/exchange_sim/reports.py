@@ -2,8 +2,9 @@
 
 from msgspec import Struct
 
-from infra.exchange_sim.book import Order
 from infra.exchange_sim.facts import AnyFact
+from infra.exchange_sim.fills import Fill
+from infra.exchange_sim.order import Order
 
 
 class Execution(Struct, frozen=True):
@@ -46,4 +47,22 @@ class Status(Struct, frozen=True, kw_only=True):
     part: Part | None = None
 
 
-Report = Execution | CancelRefusal | Status
+class Capture(Struct, frozen=True):
+    """A trade, told again because it was asked for: its place in the answer as in `Part`."""
+
+    session: str
+    fill: Fill
+    part: Part
+
+
+class NoCapture(Struct, frozen=True, kw_only=True):
+    """There is no trade to tell of; or, with a `refusal` (TradeRequestResult, tag 749), there is no answer."""
+
+    session: str
+    request_id: str
+    request_type: str
+    refusal: int = 0
+    text: str = ""
+
+
+Report = Execution | CancelRefusal | Status | Capture | NoCapture

@@ -39,6 +39,20 @@ class ReplaceRequest(Struct, frozen=True, kw_only=True):
     price_micros: int
 
 
+class TradesOfTime(Struct, frozen=True):
+    """A question for the trades of a time; micros since 1970, both ends belong to it."""
+
+    since_us: int
+    until_us: int
+
+
+class TradesOfOrder(Struct, frozen=True):
+    """A question for the trades of an order, by a key, by the exchange's id, or both; what is not asked by is empty."""
+
+    cl_ord_id: str
+    order_id: str
+
+
 class RejectReason(IntEnum):
     """Why an order is not taken (OrdRejReason, tag 103)."""
 

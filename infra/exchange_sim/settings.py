@@ -20,3 +20,5 @@ class ExchangeSimSettings(Settings):
     seed: int = 1
     ticks_per_second: float = Field(300.0, ge=0, le=50_000)
     duplicate_detection: bool = True
+    faults_path: Path | None = None
+    clock_offset_seconds: float = Field(0.0, ge=-31_536_000, le=31_536_000)

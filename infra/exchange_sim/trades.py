@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from infra.exchange_sim.book import Order
 from infra.exchange_sim.facts import Side
 from infra.exchange_sim.instruments import Instrument
 from infra.exchange_sim.market import Quote
+from infra.exchange_sim.order import Order
 from infra.exchange_sim.requests import Refused, RejectReason
 
 

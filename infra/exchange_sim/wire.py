@@ -19,6 +19,7 @@ class BadMessage(Exception):
 
     OTHER = 0
     UNSUPPORTED_TYPE = 3
+    NOT_AVAILABLE = 4
     FIELD_MISSING = 5
 
     def __init__(self, reason: int, text: str) -> None:

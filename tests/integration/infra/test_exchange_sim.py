@@ -1,63 +1,21 @@
 """The exchange simulator as its members meet it: the real process, real FIX, a real ledger, real kills."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from infra.local import ready
-from infra.local.part import Part, Port
 from tests.integration.infra.fix_member import Member, group, logged_on
-from tests.servers import Server, free_port
+from tests.integration.infra.venue import ORDERS, Exchange, place, running
+from tests.servers import free_port
 
-ORDERS, MARKET_DATA = "STOCKMESH-ORD-0", "STOCKMESH-MD"
+MARKET_DATA = "STOCKMESH-MD"
 ENTRY_TYPES = list("012478B5")
-
-
-class Exchange:
-    """The running process and its ledger."""
-
-    def __init__(self, folder: Path, **settings: str) -> None:
-        self.port, self.ledger_path = free_port(), folder / "ledger.jsonl"
-        part = Part(
-            name="exchange_sim",
-            command=(sys.executable, "-m", "infra.exchange_sim"),
-            environment={
-                "EXCHANGE_SIM_PORT": str(self.port),
-                "EXCHANGE_SIM_LEDGER_PATH": str(self.ledger_path),
-                **{f"EXCHANGE_SIM_{name.upper()}": value for name, value in settings.items()},
-            },
-            ready=ready.tcp("127.0.0.1", self.port),
-            ports=(Port(number=self.port, setting="EXCHANGE_SIM_PORT"),),
-        )
-        self.server = Server(part, "", folder / "exchange_sim.log")
-
-    def ledger(self) -> list[dict[str, Any]]:
-        """Return the facts in the ledger."""
-        return [json.loads(line) for line in self.ledger_path.read_text().splitlines()][1:]
-
-    async def restart_after_kill(self) -> None:
-        """Kill it with SIGKILL and start it again."""
-        await self.server.kill()
-        await self.server.start()
-
-
-@asynccontextmanager
-async def running(folder: Path, **settings: str) -> AsyncIterator[Exchange]:
-    exchange = Exchange(folder, **settings)
-    await exchange.server.start()
-    try:
-        yield exchange
-    finally:
-        await exchange.server.stop()
 
 
 @pytest.fixture
@@ -72,12 +30,6 @@ async def member(exchange: Exchange) -> AsyncIterator[Member]:
     """A member that sends orders."""
     async with logged_on(exchange.port, ORDERS) as session:
         yield session
-
-
-async def place(member: Member, key: str, **fields: str) -> None:
-    """Send an order for AAPL: by default one that rests, as it bids a cent."""
-    order = {"t54": "1", "t38": "100", "t40": "2", "t44": "0.01", "t59": "1"} | fields
-    await member.send("D", t11=key, t1="demo", t55="AAPL", t60="20250101-00:00:00.000", **order)
 
 
 async def test_instruments_are_listed_and_prices_come_as_snapshot_then_increments(exchange: Exchange) -> None:

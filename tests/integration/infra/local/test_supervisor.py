@@ -6,11 +6,13 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from infra.local import ready
+from infra.local.child import tail
 from infra.local.part import Part, Port
 from infra.local.supervisor import CannotStart, Supervisor
 from tests.eventually import eventually
@@ -94,6 +96,51 @@ async def test_a_killed_part_starts_again_and_its_last_words_are_told(tmp_path: 
         assert supervisor.pid("store") != first
         assert "store ended with SIGKILL" in heard.words
         assert heard.lines == ["listening"]
+
+
+async def test_a_part_that_is_down_stays_down_inside_the_block(tmp_path: Path) -> None:
+    async with supervised(tmp_path, a_part("store")) as (supervisor, heard):
+        async with supervisor.down("store"):
+            await asyncio.sleep(0.5)
+            assert heard.words.count("starting store") == 1
+        async with asyncio.timeout(10):
+            await supervisor.until_ready("store")
+
+        assert supervisor.ends("store") == 1
+        assert heard.words.count("starting store") == 2
+
+
+async def test_a_part_that_was_asked_to_end_starts_again_by_its_amended_row(tmp_path: Path) -> None:
+    async with supervised(tmp_path, a_part("store")) as (supervisor, heard):
+        before = supervisor.part("store")
+        greeting = (*before.command[:2], f"print('amended'){LISTEN}", *before.command[3:])
+        supervisor.amend(replace(before, command=greeting))
+
+        await supervisor.stop_one("store")
+        async with asyncio.timeout(10):
+            await supervisor.until_ready("store")
+
+        assert "store ended with SIGTERM" in heard.words
+    assert "amended" in tail(tmp_path / "store.log", 10)
+
+
+async def test_a_frozen_part_answers_nothing_until_it_is_thawed(tmp_path: Path) -> None:
+    part = a_part("store")
+    async with supervised(tmp_path, part) as (supervisor, _):
+        supervisor.freeze("store")
+
+        async def answered() -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", part.ports[0].number)
+            async with asyncio.timeout(5):
+                end = await reader.read()
+            writer.close()
+            return end
+
+        asking = asyncio.create_task(answered())
+        await asyncio.sleep(0.3)
+        assert not asking.done()
+        supervisor.thaw("store")
+        assert await asking == b""
 
 
 async def test_a_part_that_does_not_listen_to_reason_is_killed(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from infra.exchange_sim.book import Book, Order, State
+from infra.exchange_sim.book import Book
 from infra.exchange_sim.facts import Filled, OrderType, Side, TimeInForce
 from infra.exchange_sim.instruments import Instrument
 from infra.exchange_sim.market import Quote
 from infra.exchange_sim.matching import Change, Matching
+from infra.exchange_sim.order import Order, State
 from infra.exchange_sim.requests import CancelRequest, NewOrder, ReplaceRequest
 from runtime.money import micros_from_text
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.exchange_sim.book import State
 from infra.exchange_sim.facts import OrderType, Rejected, Side, TimeInForce
+from infra.exchange_sim.order import State
 from infra.exchange_sim.requests import CancelRejectReason, Refused, RejectReason
 from tests.unit.infra.exchange_sim.factories import Floor, kinds, micros, trades
 

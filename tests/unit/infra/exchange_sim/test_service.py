@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from infra.exchange_sim.book import Book, State
+from infra.exchange_sim.book import DAY_US, Book
 from infra.exchange_sim.desk import Desk
 from infra.exchange_sim.facts import AnyFact, TimeInForce
 from infra.exchange_sim.market import Market
 from infra.exchange_sim.matching import Change, Matching
+from infra.exchange_sim.order import State
 from infra.exchange_sim.pulse import load_memory, save_memory
-from infra.exchange_sim.reports import CancelRefusal, Report, Status
+from infra.exchange_sim.reports import CancelRefusal, Report
 from infra.exchange_sim.requests import CancelRequest
-from infra.exchange_sim.service import DAY_US, Exchange
+from infra.exchange_sim.service import Exchange
 from tests.unit.infra.exchange_sim.factories import SESSION, a_request, an_instrument
 
 
@@ -98,9 +99,8 @@ def test_all_orders_of_the_firm_are_told_whichever_session_sent_them(scene: Scen
     scene.exchange.place(a_request("ours", price="1.00", session="STOCKMESH-ORD-1"))
     scene.exchange.place(a_request("theirs", price="1.00", session="OTHER-ORD-0"))
 
-    scene.exchange.mass_status(SESSION, "all")
+    told = [(one.session, one.cl_ord_id, one.part) for one in scene.exchange.mass_status(SESSION, "all")]
 
-    told = [(one.session, one.cl_ord_id, one.part) for one in scene.desk.reports if isinstance(one, Status)]
     assert [(session, key) for session, key, _ in told] == [(SESSION, "mine"), (SESSION, "ours")]
     assert [part and (part.number, part.total) for _, _, part in told] == [(1, 2), (2, 2)]
 
