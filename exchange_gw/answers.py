@@ -31,7 +31,7 @@ _KINDS = {
     ExecType.BUST: Kind.BUST,
     ExecType.CORRECTION: Kind.CORRECTION,
 }
-_WITH_SHARES = frozenset({Kind.FILL, Kind.BUST, Kind.CORRECTION})
+WITH_SHARES = frozenset({Kind.FILL, Kind.BUST, Kind.CORRECTION})
 # Where an order stands → what has happened to it for certain. PENDING_NEW is not in the book yet.
 _PROVED = {
     OrdStatus.NEW: Kind.PLACED,
@@ -70,7 +70,7 @@ def facts_of(execution: Execution, now: datetime, *, cancel_asked: bool = False)
 
 def _fact(kind: Kind, execution: Execution, now: datetime, *, cancel_asked: bool) -> Report:
     order_id, number = order_id_of(execution.cl_ord_id), number_of(execution.cl_ord_id)
-    has_shares, is_replaced = kind in _WITH_SHARES, kind is Kind.REPLACED
+    has_shares, is_replaced = kind in WITH_SHARES, kind is Kind.REPLACED
     return Report(
         report_id=report_id_of(kind, order_id, *_what_tells_it_apart(kind, execution, number)),
         kind=kind,
@@ -88,12 +88,12 @@ def _fact(kind: Kind, execution: Execution, now: datetime, *, cancel_asked: bool
         reason=_reason(kind, execution, cancel_asked=cancel_asked),
         exchange_time=execution.time,
         gateway_time=now,
-        is_answer=execution.exec_type is ExecType.STATUS,
+        is_answer=execution.exec_type is ExecType.STATUS or bool(execution.request_id),
     )
 
 
 def _what_tells_it_apart(kind: Kind, execution: Execution, number: int) -> tuple[object, ...]:
-    if kind in _WITH_SHARES:
+    if kind in WITH_SHARES:
         return (execution.exec_id,)
     return (number,) if kind is Kind.REPLACED else ()
 

@@ -1,11 +1,16 @@
 """Wiring of the gateway: opens, builds, starts; closing is the reverse. The only place that knows every room."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from exchange_gw import rpc, wire
-from exchange_gw.bus import CommandDoor, PermissionBoard, ReportPublisher
+from exchange_gw.burial import Burial
+from exchange_gw.bus import PermissionBoard, ReportPublisher
+from exchange_gw.command_door import CommandDoor
 from exchange_gw.conversation import Conversation
 from exchange_gw.dead_letters import DeadLetterBox
 from exchange_gw.exchange import OrderEvent, SessionState
@@ -13,16 +18,20 @@ from exchange_gw.feed import Feed
 from exchange_gw.feed_bus import InstrumentBoard, tell_ticks
 from exchange_gw.fix import FixMarketSession, FixOrderSession, Venue
 from exchange_gw.fix_line import Line
+from exchange_gw.insistence import surely
 from exchange_gw.operations import Operations
+from exchange_gw.rounds import Rhythm
 from exchange_gw.service import Lane
 from exchange_gw.settings import ExchangeGwSettings
 from exchange_gw.store import MongoJournal, MongoOperations
 from exchange_gw.trading import Trading
 from exchange_gw.unanswered import Patience
+from exchange_gw.waiting_room import WaitingRoom
 from runtime.auth import TokenVerifier
 from runtime.databases import open_mongo
 from runtime.jetstream import Bus, Heard, open_bus
 from runtime.process import Tasks
+from runtime.receipts import open_receipts
 from runtime.rpc import serve_rpc
 from runtime.subjects import ORDER_PARTITIONS, partition_of, trading_state
 
@@ -48,8 +57,8 @@ def _venue(settings: ExchangeGwSettings) -> Venue:
 class _Sessions:
     """All lines to the venue."""
 
-    def __init__(self) -> None:
-        self.lines: list[Line] = []
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self.lines = lines
 
     def states(self) -> Sequence[SessionState]:
         return [line.state for line in self.lines]
@@ -65,41 +74,39 @@ async def open_app(settings: ExchangeGwSettings, tasks: Tasks) -> AsyncIterator[
             )
         )
         bus = await stack.enter_async_context(open_bus(settings.nats_url, name="exchange_gw", tasks=tasks))
-        stack.push_async_callback(tasks.stop)
 
         journal, operations_store = MongoJournal(database, wire.command_from), MongoOperations(database)
-        await journal.prepare()
+        room = WaitingRoom(database, wire.command_from)
         trading = Trading(operations_store, PermissionBoard(bus), _now)
         await stack.enter_async_context(bus.listen(trading_state(), _hear_permission(trading)))
-        await trading.load()
-        tasks.spawn(trading.keep_saying(), name="trading state")
 
-        publisher = ReportPublisher(bus, room=settings.report_queue)
-        for _ in range(settings.report_publishers):
-            tasks.spawn(publisher.run(), name="reports")
+        receipts = await stack.enter_async_context(open_receipts(bus))
+        stack.push_async_callback(tasks.stop)
+        publisher = ReportPublisher(receipts, room=settings.report_queue, at_once=settings.reports_at_once)
+        tasks.spawn(publisher.run(), name="reports")
         stack.push_async_callback(publisher.drain, DRAIN_SECONDS)
 
-        sessions = _Sessions()
-        lanes = [
-            await _open_lane(
-                settings,
-                group,
-                sessions=sessions,
-                journal=journal,
-                publisher=publisher,
-                trading=trading,
-                bus=bus,
-                tasks=tasks,
-            )
-            for group in range(settings.groups)
-        ]
-        feed = _open_feed(settings, sessions, journal, bus, tasks)
+        lanes = [_build_lane(settings, group, journal, publisher, trading) for group in range(settings.groups)]
+        feed, feed_line = _open_feed(settings, journal, bus, tasks)
+        sessions = _Sessions([*(lane.line for lane in lanes), feed_line])
         for line in sessions.lines:
-            tasks.spawn(line.run(), name=f"line {line.sender}")
             stack.push_async_callback(line.log_out)
+        # Prices need no database; orders wait for it.
+        tasks.spawn(feed_line.run(), name=f"line {feed_line.sender}")
+
+        async def open_lanes() -> None:
+            await surely(journal.prepare)
+            await surely(room.prepare)
+            await surely(trading.load)
+            tasks.spawn(trading.keep_saying(), name="trading state")
+            for opened in lanes:
+                await _open_lane(settings, opened, room=room, burial=Burial(bus, publisher, _now), bus=bus, tasks=tasks)
+            await asyncio.Event().wait()
+
+        tasks.spawn(open_lanes(), name="lanes")
 
         operations = Operations(
-            lanes=lanes,
+            lanes=[opened.lane for opened in lanes],
             feed=feed,
             trading=trading,
             letters=DeadLetterBox(bus),
@@ -124,18 +131,19 @@ async def open_app(settings: ExchangeGwSettings, tasks: Tasks) -> AsyncIterator[
         yield
 
 
-async def _open_lane(
-    settings: ExchangeGwSettings,
-    group: int,
-    *,
-    sessions: _Sessions,
-    journal: MongoJournal,
-    publisher: ReportPublisher,
-    trading: Trading,
-    bus: Bus,
-    tasks: Tasks,
-) -> Lane:
-    """Build the lane of a partition group and start it; what it left unanswered is taken up before any command."""
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """A lane, its session's line, and its partition group."""
+
+    group: int
+    lane: Lane
+    line: Line
+
+
+def _build_lane(
+    settings: ExchangeGwSettings, group: int, journal: MongoJournal, publisher: ReportPublisher, trading: Trading
+) -> _Lane:
+    """Build the lane of a partition group; nothing runs yet."""
 
     def owns(account_id: str) -> bool:
         return partition_of(account_id, ORDER_PARTITIONS) % settings.groups == group
@@ -144,32 +152,52 @@ async def _open_lane(
         await lane.hear(events)
 
     session = FixOrderSession(_venue(settings), group, hear)
-    patience = Patience(settings.ask_after_seconds, settings.uncertain_after_seconds, settings.absence_grace_seconds)
     conversation = Conversation(
         group=group,
         session=session,
         journal=journal,
         reports=publisher,
         trading=trading,
-        patience=patience,
+        patience=Patience(
+            submitted_after=settings.submitted_after_seconds,
+            ask_after=settings.ask_after_seconds,
+            uncertain_after=settings.uncertain_after_seconds,
+            absence_grace=settings.absence_grace_seconds,
+        ),
         owns=owns,
         now=_now,
+        moment=partial(datetime.now, UTC),
     )
-    lane = Lane(conversation, session.line.sender)
-    await lane.take_up()
+    rhythm = Rhythm(settings.look_seconds, settings.compare_seconds, settings.journal_days)
+    lane = Lane(conversation, session.line.sender, rhythm)
+    return _Lane(group, lane, session.line)
+
+
+async def _open_lane(
+    settings: ExchangeGwSettings, opened: _Lane, *, room: WaitingRoom, burial: Burial, bus: Bus, tasks: Tasks
+) -> None:
+    """Start a lane; what it left unanswered is taken up before any command, and only then is the venue called."""
+    lane, group = opened.lane, opened.group
+    await surely(lane.take_up)
     door = CommandDoor(
-        bus, lane, publisher, group=group, groups=settings.groups, max_batch=settings.command_batch, now=_now
+        bus,
+        lane,
+        room=room,
+        burial=burial,
+        group=group,
+        groups=settings.groups,
+        max_batch=settings.command_batch,
+        # A day less than rows are kept, so that no row is gone that could be asked for.
+        keep=timedelta(days=settings.journal_days - 1),
+        now=_now,
     )
     tasks.spawn(lane.run(), name=f"lane {group}")
     tasks.spawn(door.run(), name=f"commands {group}")
-    sessions.lines.append(session.line)
-    return lane
+    tasks.spawn(opened.line.run(), name=f"line {opened.line.sender}")
 
 
-def _open_feed(
-    settings: ExchangeGwSettings, sessions: _Sessions, journal: MongoJournal, bus: Bus, tasks: Tasks
-) -> Feed:
-    """Build the feed of market data and start telling what it hears."""
+def _open_feed(settings: ExchangeGwSettings, journal: MongoJournal, bus: Bus, tasks: Tasks) -> tuple[Feed, Line]:
+    """Build the feed of market data and start telling what it hears; return it and its session's line."""
     board = InstrumentBoard(bus)
     feed = Feed(journal, board, _now)
     session = FixMarketSession(_venue(settings), feed.hear)
@@ -178,8 +206,7 @@ def _open_feed(
     tasks.spawn(feed.run(), name="feed")
     for partition, outbox in enumerate(feed.outboxes):
         tasks.spawn(tell_ticks(bus, partition, outbox, settings.tick_interval_ms / 1000), name=f"ticks {partition}")
-    sessions.lines.append(session.line)
-    return feed
+    return feed, session.line
 
 
 def _hear_permission(trading: Trading) -> Callable[[Heard], Awaitable[None]]:

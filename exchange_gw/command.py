@@ -43,7 +43,8 @@ class Command(Struct, frozen=True, kw_only=True):
     """A command with all that is needed to carry it out.
 
     `price_micros` is the limit of a LIMIT order and the collar of a MARKET order. `number` counts the changes of the order,
-    `active_number` is the last one that the venue took. `raw` is the message as it came.
+    `active_number` is the last one that the venue took. `raw` is the message as it came. `create_time` tells when the order was
+    stored; `commit_time` and `publish_time` when the database and the broker had the command, as far as the message says.
     """
 
     command_id: str
@@ -61,6 +62,9 @@ class Command(Struct, frozen=True, kw_only=True):
     number: int = 0
     active_number: int = 0
     exchange_order_id: str = ""
+    create_time: datetime | None = None
+    commit_time: datetime | None = None
+    publish_time: datetime | None = None
     raw: bytes = b""
 
     @property

@@ -40,6 +40,7 @@ class ExecType(StrEnum):
     STATUS = "STATUS"
     BUST = "BUST"
     CORRECTION = "CORRECTION"
+    PENDING = "PENDING"  # the venue has a request and has not carried it out
     OTHER = "OTHER"
 
 
@@ -116,6 +117,19 @@ class Execution(Struct, frozen=True, kw_only=True):
         return self.part is not None and not self.part.total
 
 
+class TradePart(Struct, frozen=True, kw_only=True):
+    """Part of an answer about executions: one of them as a report of its kind, or (None) that there are none.
+
+    `refusal` says why there is no answer, `is_unsupported` that there never will be one.
+    """
+
+    request_id: str
+    is_last: bool
+    trade: Execution | None = None
+    refusal: str = ""
+    is_unsupported: bool = False
+
+
 class ChangeRefused(Struct, frozen=True, kw_only=True):
     """The venue refuses a cancel or a replace."""
 
@@ -145,7 +159,7 @@ class LoggedOut(Struct, frozen=True):
     """The session is over, whoever ended it. What was handed over and not answered may or may not have arrived."""
 
 
-OrderEvent: TypeAlias = LoggedOn | LoggedOut | Execution | ChangeRefused | Unsupported
+OrderEvent: TypeAlias = LoggedOn | LoggedOut | Execution | TradePart | ChangeRefused | Unsupported
 # Called with what was heard, in order; while it waits nothing more is read from the venue.
 OrderListener: TypeAlias = Callable[[Sequence[OrderEvent]], Awaitable[None]]
 
@@ -168,6 +182,12 @@ class OrderSession(Protocol):
 
     async def ask_all(self, request_id: str) -> None:
         """Ask how all orders stand (AF)."""
+
+    async def ask_trades(self, request_id: str, *, since: datetime) -> None:
+        """Ask for all executions since a time by the venue's clock (AD)."""
+
+    async def ask_trades_of(self, command: Command, request_id: str) -> None:
+        """Ask for all executions of the order of a command (AD)."""
 
     def hang_up(self) -> None:
         """End a session that makes no sense any more; it is built up again."""

@@ -8,7 +8,7 @@ from itertools import count
 from fixcore.message import Message
 from msgspec import Struct
 
-from exchange_gw import fix_market, fix_messages
+from exchange_gw import fix_market, fix_messages, fix_trades
 from exchange_gw.command import Command
 from exchange_gw.exchange import (
     Listed,
@@ -25,6 +25,7 @@ from runtime import logs
 from runtime.errors import TradingError
 
 _BULKY = frozenset({b"W", b"X", b"y"})
+_TRADES = frozenset({b"AE"})
 # How many messages back a session-level Reject may refer.
 _REMEMBERED = 10_000
 
@@ -69,6 +70,14 @@ class FixOrderSession:
         """Ask how all orders stand. Raises VenueUnreachable."""
         await self.line.send(fix_messages.mass_status_request(request_id))
 
+    async def ask_trades(self, request_id: str, *, since: datetime) -> None:
+        """Ask for all executions since a time by the venue's clock. Raises VenueUnreachable."""
+        await self.line.send(fix_trades.trades_since(request_id, since))
+
+    async def ask_trades_of(self, command: Command, request_id: str) -> None:
+        """Ask for all executions of the order of a command. Raises VenueUnreachable."""
+        await self.line.send(fix_trades.trades_of(request_id, command))
+
     def hang_up(self) -> None:
         """End the connection; it is built up again."""
         self.line.hang_up()
@@ -88,10 +97,12 @@ class FixOrderSession:
 
     def _event(self, message: Message | Bulk) -> OrderEvent | None:
         if isinstance(message, Bulk):
-            return None
+            return fix_trades.trade_from(message.body)
         match message.msg_type:
             case "8":
                 return fix_messages.execution_from(message)
+            case "AQ":
+                return fix_trades.answer_from(message)
             case "9":
                 return fix_messages.change_refused_from(message)
             case "j" | "3":
@@ -113,12 +124,15 @@ class _OrderLine(Line):
             target=venue.target,
             heartbeat_seconds=venue.heartbeat_seconds,
             hear=hear,
+            bulky=_TRADES,
         )
         self._names: OrderedDict[str, str] = OrderedDict()
 
     def to_app(self, message: Message, session_id: object) -> None:
         """Note the name of a message that is sent (called by the engine)."""
-        self._names[message.header.get_or(34)] = message.get_field_or(11) or message.get_field_or(584)
+        self._names[message.header.get_or(34)] = (
+            message.get_field_or(11) or message.get_field_or(584) or message.get_field_or(568)
+        )
         if len(self._names) > _REMEMBERED:
             self._names.popitem(last=False)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from exchange_gw.conversation import Conversation, new_id
+from exchange_gw.conversation import Conversation
 from exchange_gw.exchange import Execution, VenueUnreachable
 from exchange_gw.journal import Row
 from runtime.errors import NotFound
@@ -25,7 +25,7 @@ class LookUps:
 
     async def ask(self, order_id: str) -> tuple[Execution, Row | None]:
         """Ask the venue how an order stands; return that and our row. Raises VenueUnreachable and VenueOrderUnknown."""
-        request_id = new_id()
+        request_id = self._talk.new_id()
         answer = self._waiting[request_id] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(LOOK_UP_SECONDS):

@@ -2,6 +2,8 @@
 
 from exchange_gw.command import Asks
 from exchange_gw.conversation import Conversation
+from exchange_gw.journal import Row
+from exchange_gw.ports import Note
 from runtime import logs
 
 logger = logs.get_logger("exchange_gw.notes")
@@ -23,23 +25,34 @@ class Notes:
         """
         talk = self._talk
         known = [batch for batch in talk.unanswered.batches if batch not in self._undecided]
-        noted = await talk.journal.noted(talk.group, besides=known)
-        rows = await talk.journal.find({command.order_id for _, command in noted})
+        notes = await talk.journal.noted(talk.group, besides=known)
+        about = {order_id for note in notes for order_id in note.orders}
+        rows = await talk.journal.find(about | {change.order_id for note in notes for change in note.changes})
         undecided = set[str]()
-        for batch, command in noted:
-            talk.unanswered.begin(batch)
-            row = rows.get(command.order_id)
+        for note in notes:
+            talk.unanswered.begin(note.batch)
+            if not self._take_up(note, rows):
+                undecided.add(note.batch)
+        for note in notes:
+            talk.unanswered.complete(note.batch)
+        self._hold(undecided)
+        if notes:
+            logger.debug("taken up", lane=talk.group, notes=len(notes), unanswered=len(talk.unanswered))
+
+    def _take_up(self, note: Note, rows: dict[str, Row]) -> bool:
+        """Take up one note; return whether all in it is decided."""
+        talk, decided = self._talk, True
+        requests = [(order_id, rows[order_id].command) for order_id in note.orders if order_id in rows]
+        requests += [(change.order_id, change) for change in note.changes]
+        for order_id, command in requests:
+            row = rows.get(order_id)
             if row is None and not command.is_known_at_venue:
-                undecided.add(batch)
+                decided = False
             elif row is None or row.verdict is None:
                 logon = row.logon if row else 0
-                talk.unanswered.add(command, logon=logon, batch=batch, now=talk.monotonic())
+                talk.unanswered.add(command, logon=logon, batch=note.batch, now=talk.monotonic())
                 talk.remember(command)
-        for batch, _ in noted:
-            talk.unanswered.complete(batch)
-        self._hold(undecided)
-        if noted:
-            logger.debug("taken up", lane=talk.group, requests=len(noted), unanswered=len(talk.unanswered))
+        return decided and all(order_id in rows for order_id in note.orders)
 
     def _hold(self, undecided: set[str]) -> None:
         for batch in undecided - self._undecided:
@@ -51,7 +64,7 @@ class Notes:
     async def let_go(self) -> None:
         """Drop what another gateway has seen answered while it had the session: it is not noted any more. Raises Unavailable."""
         talk, begun = self._talk, self._talk.monotonic()
-        still = {batch for batch, _ in await talk.journal.noted(talk.group, besides=())}
+        still = {note.batch for note in await talk.journal.noted(talk.group, besides=())}
         for entry in talk.unanswered:
             if entry.batch not in still and entry.since < begun:
                 talk.unanswered.settle(entry)

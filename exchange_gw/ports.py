@@ -21,23 +21,34 @@ class Break(Struct, frozen=True):
     create_time: datetime
 
 
+class Note(Struct, frozen=True):
+    """What one attempt was about to do: the orders that it decides on, and the changes of orders that it sends."""
+
+    batch: str
+    orders: tuple[str, ...]
+    changes: tuple[Command, ...] = ()
+
+
 class Journal(Protocol):
     """Where decisions are kept. Every method raises Unavailable when the database is away; what was written is then unknown."""
 
-    async def note(self, batch: str, group: int, commands: Sequence[Command]) -> None:
-        """Note durably that requests are about to be sent, before their rows are written."""
+    async def decide(self, note: Note, group: int, rows: Sequence[Row]) -> dict[str, Row]:
+        """Write a note and then rows, at most one an order, and return those that were there before and hold instead.
 
-    async def insert(self, rows: Sequence[Row]) -> dict[str, Row]:
-        """Write rows, at most one an order, and return those that were there before and hold instead."""
+        No row is there before its note, so a row of which nothing is noted is one that was answered. May be repeated.
+        """
 
     async def find(self, order_ids: Collection[str]) -> dict[str, Row]:
         """Return the rows of orders; those without one are left out."""
 
-    async def noted(self, group: int, *, besides: Collection[str]) -> list[tuple[str, Command]]:
-        """Return what was noted and not forgotten, without some batches: batch and request."""
+    async def noted(self, group: int, *, besides: Collection[str]) -> list[Note]:
+        """Return what was noted and not forgotten, without some batches."""
 
-    async def forget(self, batches: Sequence[str]) -> None:
-        """Drop notes of which every request has been answered."""
+    async def forget(self, group: int, batches: Sequence[str]) -> None:
+        """Drop notes of which every request has been answered; from now on their rows only grow old."""
+
+    async def retire(self, group: int, *, decided_before: datetime, but: Collection[str]) -> int:
+        """Remove some rows decided before a time, without some orders; return how many notes of old rows it looked at."""
 
     async def send_again(self, order_id: str, *, logon: int) -> None:
         """Note durably that an order is about to be sent once more, in the session `logon`."""
@@ -53,6 +64,12 @@ class Journal(Protocol):
 
     async def save_heard_until(self, session: str, time: datetime) -> None:
         """Keep the time up to which all reports were heard and told."""
+
+    async def holder(self, session: str) -> str:
+        """Return the sign of life that whoever has a session left there last."""
+
+    async def sign(self, session: str, sign: str) -> None:
+        """Leave another sign of life at a session that is ours."""
 
     async def record_breaks(self, breaks: Sequence[Break]) -> None:
         """Keep breaks; one that is known stays as it was."""

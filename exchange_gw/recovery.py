@@ -8,7 +8,7 @@ from uuid import uuid4
 from msgspec import Struct
 
 from exchange_gw.command import order_id_of
-from exchange_gw.exchange import Clock, Execution, OrderSession, Unsupported, VenueUnreachable
+from exchange_gw.exchange import ENDED, Clock, Execution, OrderSession, Unsupported, VenueUnreachable
 from exchange_gw.ports import Break, Journal
 from runtime import logs
 
@@ -19,6 +19,7 @@ CHUNK = 500
 WAITING_PARTS = 5_000
 NO_JOURNAL = "VENUE_ORDER_WITHOUT_JOURNAL"
 NEVER_SENT = "VENUE_ORDER_NEVER_SENT"
+WITHOUT_ORDER = "VENUE_REPORT_WITHOUT_ORDER"
 
 logger = logs.get_logger("exchange_gw.recovery")
 
@@ -50,25 +51,28 @@ class _Question:
 class Recovery:
     """Asks one session's venue about all orders and weighs the answers.
 
-    `hear` takes a status and returns whether it told something new; `is_ours` picks the orders of this session's group: a
-    venue may answer for the whole firm.
+    `hear` takes a status and returns whether it told something new; `is_ours` picks the orders of this session's group, as a
+    venue may answer for the whole firm; `is_open` tells whether a question about an order is open.
     """
 
     def __init__(
         self,
         session: OrderSession,
         journal: Journal,
+        *,
         hear: Callable[[Execution], Awaitable[bool]],
         is_ours: Callable[[Execution], bool],
+        is_open: Callable[[str], bool],
         now: Clock,
     ) -> None:
         self._session, self._journal, self._hear, self._is_ours, self._now = session, journal, hear, is_ours, now
+        self._is_open = is_open
+        # Orders that were not over when the venue last told of all; None before it ever did.
+        self.living: frozenset[str] | None = None
         self._question: _Question | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def compare(
-        self, *, since: datetime | None, is_open: Callable[[str], bool], whole: bool = False
-    ) -> Comparison:
+    async def compare(self, *, since: datetime | None, whole: bool = False) -> Comparison:
         """Ask how all orders stand and take in what is new since a time, and whatever is about an open question.
 
         `whole` looks at every order, not only at those. Raises VenueUnreachable when the answer does not come to its end.
@@ -77,7 +81,7 @@ class Recovery:
             question = self._question = _Question()
             try:
                 await self._session.ask_all(question.request_id)
-                return await self._weigh(question, since=since, is_open=is_open, whole=whole)
+                return await self._weigh(question, since=since, whole=whole)
             except TimeoutError:
                 raise VenueUnreachable("the exchange does not answer a question about all orders") from None
             finally:
@@ -108,29 +112,33 @@ class Recovery:
                 self._question.parts.get_nowait()
             self._question.parts.put_nowait(None)
 
-    async def _weigh(
-        self, question: _Question, *, since: datetime | None, is_open: Callable[[str], bool], whole: bool
-    ) -> Comparison:
-        found, chunk, ended = Comparison(), list[Execution](), False
+    async def _weigh(self, question: _Question, *, since: datetime | None, whole: bool) -> Comparison:
+        found, chunk, ended, living = Comparison(), list[Execution](), False, set[str]()
         threshold = since - OVERLAP if since else None
 
         def matters(status: Execution) -> bool:
             is_new = threshold is None or status.time is None or status.time > threshold
-            return whole or is_new or is_open(order_id_of(status.cl_ord_id))
+            return whole or is_new or self._is_open(order_id_of(status.cl_ord_id))
 
         while not ended:
             async with asyncio.timeout(ANSWER_SECONDS):
                 part = await question.parts.get()
             if part is None:
-                if question.unsupported:
-                    logger.warning("the venue does not tell about all orders; every open question is asked singly")
-                    return found
-                raise VenueUnreachable("the session fell while the exchange told about all orders")
+                return self._broken_off(question, found)
             ended = part.is_empty or (part.part is not None and part.part.is_last)
-            if not part.is_empty and self._is_ours(part) and matters(part):
-                chunk.append(part)
+            if not part.is_empty and self._is_ours(part):
+                living |= set() if part.status in ENDED else {order_id_of(part.cl_ord_id)}
+                chunk += [part] if matters(part) else []
             if chunk and (ended or len(chunk) >= CHUNK):
                 found, chunk = found.plus(await self._weigh_chunk(chunk)), []
+        self.living = frozenset(living)
+        return found
+
+    @staticmethod
+    def _broken_off(question: _Question, found: Comparison) -> Comparison:
+        if not question.unsupported:
+            raise VenueUnreachable("the session fell while the exchange told about all orders")
+        logger.warning("the venue does not tell about all orders; every open question is asked singly")
         return found
 
     async def _weigh_chunk(self, statuses: Sequence[Execution]) -> Comparison:

@@ -51,10 +51,20 @@ DEAD_LETTERED = "DEAD_LETTERED"
 NOTHING_SAID = -1
 
 
+class Hops(Struct):
+    """When a submission passed the places on its way to the venue; None for what is not known."""
+
+    commit_time: datetime | None = None
+    publish_time: datetime | None = None
+    intent_time: datetime | None = None
+    send_time: datetime | None = None
+
+
 class Report(Struct, frozen=True, kw_only=True):
     """A fact about an order; the same id is the same fact. Prices are micros, quantities shares.
 
-    `is_answer` says that it was asked for: whoever asked wants to hear it even if it was said before.
+    `is_answer` says that it was asked for: whoever asked wants to hear it even if it was said before. `hops` comes with the
+    first fact after a submission.
     """
 
     report_id: str
@@ -76,6 +86,7 @@ class Report(Struct, frozen=True, kw_only=True):
     reason: Reason | None = None
     exchange_time: datetime | None = None
     is_answer: bool = False
+    hops: Hops | None = None
 
 
 _VERDICTS = {

@@ -1,7 +1,7 @@
 """The gateway's database: the journal and its notes, sessions, breaks, the trading state, and the audit."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -10,44 +10,59 @@ from pymongo.errors import BulkWriteError
 
 from exchange_gw.command import Command
 from exchange_gw.journal import Decision, Row
-from exchange_gw.ports import Break
+from exchange_gw.ports import Break, Note
 from exchange_gw.report import Verdict
 from exchange_gw.trading import Act, Permission, TradingState
 from runtime.databases import Database, DatabaseUnavailable, Document, Session
 
 DUPLICATE_KEY = 11000
 _PERMISSION_ID = "trading_state"
+PAGES_AT_ONCE = 10
 
 
 class MongoJournal:
-    """The journal in MongoDB. `read` turns the bytes of a command, as they came on the bus, back into the command."""
+    """The journal in MongoDB. `read` turns the bytes of a command, as they came on the bus, back into the command.
+
+    Notes lie among the rows, so that one operation writes both: `~<group>~<batch>`. When all that a batch did is answered, its
+    note becomes a page `=<group>=<time>` that tells which rows may be removed when they are old: an index would cost every row.
+    """
 
     def __init__(self, database: Database, read: Callable[[bytes], Command]) -> None:
         self._database, self._read = database, read
         self._rows = database.collection("journal")
-        self._notes = database.collection("in_flight")
         self._sessions = database.collection("sessions")
         self._breaks = database.collection("breaks")
+        # Of batches that are noted: the orders they decided on.
+        self._orders: dict[str, tuple[str, ...]] = {}
 
     async def prepare(self) -> None:
         """Make collections and indexes. Raises DatabaseUnavailable."""
-        await self._database.ensure_collections("journal", "in_flight", "sessions", "breaks", "settings", "audit")
+        await self._database.ensure_collections("journal", "sessions", "breaks", "settings", "audit")
         await self._database.read(self._breaks.create_index([("create_time", DESCENDING), ("_id", ASCENDING)]))
 
-    async def note(self, batch: str, group: int, commands: Sequence[Command]) -> None:
-        """Note durably that requests are about to be sent."""
-        note = {"_id": batch, "group": group, "commands": [command.raw for command in commands]}
-        await self._database.read(self._notes.insert_one(note))
-
-    async def insert(self, rows: Sequence[Row]) -> dict[str, Row]:
-        """Write rows in one operation; return those that were there before."""
-        documents = [_row_document(row) for row in rows]
+    async def decide(self, note: Note, group: int, rows: Sequence[Row]) -> dict[str, Row]:
+        """Write a note and then rows in one operation; return the rows that were there before."""
+        noted = {
+            "_id": f"~{group}~{note.batch}",
+            "orders": list(note.orders),
+            "changes": [command.raw for command in note.changes],
+        }
+        documents = [noted, *map(_row_document, rows)]
+        self._orders[note.batch] = note.orders
         try:
-            await self._database.read(self._rows.insert_many(documents, ordered=False))
+            # In this order: a row is never there before its note.
+            await self._database.read(self._rows.insert_many(documents))
         except BulkWriteError as error:
-            failures = _duplicates(error)
-            return await self.find({documents[failure["index"]]["_id"] for failure in failures})
-        return {}
+            taken = duplicates_of(error)[0]["index"]
+        else:
+            return {}
+        older = set[str]() if taken == 0 else {documents[taken]["_id"]}
+        try:
+            if rest := documents[taken + 1 :]:
+                await self._database.read(self._rows.insert_many(rest, ordered=False))
+        except BulkWriteError as error:
+            older |= {rest[failure["index"]]["_id"] for failure in duplicates_of(error)}
+        return await self.find(older)
 
     async def find(self, order_ids: Collection[str]) -> dict[str, Row]:
         """Return the rows of orders that have one."""
@@ -57,15 +72,45 @@ class MongoJournal:
         found = await self._database.read(cursor.to_list(length=len(order_ids)))
         return {document["_id"]: self._row_from(document) for document in found}
 
-    async def noted(self, group: int, *, besides: Collection[str]) -> list[tuple[str, Command]]:
-        """Return the requests that are noted: batch and request."""
-        cursor = self._notes.find({"group": group, "_id": {"$nin": list(besides)}})
-        notes = await self._database.read(cursor.to_list(length=None))
-        return [(note["_id"], self._read(bytes(raw))) for note in notes for raw in note["commands"]]
+    async def noted(self, group: int, *, besides: Collection[str]) -> list[Note]:
+        """Return what is noted."""
+        cursor = self._rows.find({"_id": {"$gt": f"~{group}~", "$lt": f"~{group}~\x7f"}})
+        found = await self._database.read(cursor.to_list(length=None))
+        notes = [(one["_id"].rpartition("~")[2], one) for one in found]
+        self._orders |= {batch: tuple(one["orders"]) for batch, one in notes if batch not in self._orders}
+        return [
+            Note(batch, tuple(one["orders"]), tuple(self._read(bytes(raw)) for raw in one["changes"]))
+            for batch, one in notes
+            if batch not in besides
+        ]
 
-    async def forget(self, batches: Sequence[str]) -> None:
-        """Drop notes."""
-        await self._database.read(self._notes.delete_many({"_id": {"$in": list(batches)}}))
+    async def forget(self, group: int, batches: Sequence[str]) -> None:
+        """Turn notes into one page of what may be removed some day."""
+        orders = [order_id for batch in batches for order_id in self._orders.get(batch, ())]
+        if orders:
+            await self._page(group, orders)
+        await self._database.read(self._rows.delete_many({"_id": {"$in": [f"~{group}~{batch}" for batch in batches]}}))
+        for batch in batches:
+            self._orders.pop(batch, None)
+
+    async def retire(self, group: int, *, decided_before: datetime, but: Collection[str]) -> int:
+        """Remove the rows of some old pages."""
+        old = {"$gt": f"={group}=", "$lt": f"={group}={_milliseconds(decided_before):015d}"}
+        cursor = self._rows.find({"_id": old}).sort("_id", ASCENDING).limit(PAGES_AT_ONCE)
+        pages = await self._database.read(cursor.to_list(length=PAGES_AT_ONCE))
+        for page in pages:
+            kept = [order_id for order_id in page["orders"] if order_id in but]
+            if kept:
+                # Written before the old page goes, and looked at again when it is old itself.
+                await self._page(group, kept)
+            gone = [order_id for order_id in page["orders"] if order_id not in but]
+            await self._database.read(self._rows.delete_many({"_id": {"$in": [*gone, page["_id"]]}}))
+        return len(pages)
+
+    async def _page(self, group: int, orders: Sequence[str]) -> None:
+        now = _milliseconds(datetime.now(UTC))
+        page = {"_id": f"={group}={now:015d}={uuid4().hex[:12]}", "orders": list(orders)}
+        await self._database.read(self._rows.insert_one(page))
 
     async def send_again(self, order_id: str, *, logon: int) -> None:
         """Note in which session an order is sent once more."""
@@ -92,6 +137,15 @@ class MongoJournal:
         """Keep the time up to which reports were heard and told."""
         await self._set_session(session, {"heard_until": time})
 
+    async def holder(self, session: str) -> str:
+        """Return the last sign of life of whoever has a session."""
+        known = await self._database.read(self._sessions.find_one({"_id": session})) or {}
+        return str(known.get("holder", ""))
+
+    async def sign(self, session: str, sign: str) -> None:
+        """Leave another sign of life."""
+        await self._set_session(session, {"holder": sign})
+
     async def _set_session(self, session: str, fields: Document) -> None:
         await self._database.read(self._sessions.update_one({"_id": session}, {"$set": fields}, upsert=True))
 
@@ -111,7 +165,7 @@ class MongoJournal:
         try:
             await self._database.read(self._breaks.insert_many(documents, ordered=False))
         except BulkWriteError as error:
-            _duplicates(error)
+            duplicates_of(error)
 
     def _row_from(self, document: Document) -> Row:
         verdict = document.get("verdict")
@@ -125,7 +179,7 @@ class MongoJournal:
         )
 
 
-def _duplicates(error: BulkWriteError) -> list[Document]:
+def duplicates_of(error: BulkWriteError) -> list[Document]:
     """Return what failed because its key is taken. Raises when anything else failed, or the rest may not last."""
     failures: list[Document] = error.details["writeErrors"]
     if any(failure["code"] != DUPLICATE_KEY for failure in failures):
@@ -133,6 +187,10 @@ def _duplicates(error: BulkWriteError) -> list[Document]:
     if error.details.get("writeConcernErrors"):
         raise DatabaseUnavailable("the database did not confirm a write", retry_after_seconds=1.0) from error
     return failures
+
+
+def _milliseconds(time: datetime) -> int:
+    return int(time.timestamp() * 1000)
 
 
 def _row_document(row: Row) -> Document:

@@ -17,6 +17,7 @@ ENOUGH_UNKNOWNS = 2
 class Patience(Struct, frozen=True):
     """How long is too long, in seconds."""
 
+    submitted_after: float = 0.1
     ask_after: float = 1.0
     uncertain_after: float = 3.0
     absence_grace: float = 2.0
@@ -31,9 +32,14 @@ class Open(Struct):
     since: float
     next_question: float
     questions: int = 0
+    # For a submission: SUBMITTED has been told, or something that proves more.
+    announced: bool = False
     told: bool = False
     unknowns: int = 0
     first_unknown: float = 0.0
+    # The same said in the session that the order was sent in: a reason to begin another one.
+    doubts: int = 0
+    first_doubt: float = 0.0
     # For a change: the venue knows the order and has not made the change, so it may be asked for again.
     unmade: bool = False
 
@@ -47,7 +53,7 @@ class Unanswered:
     """All requests of a lane without an answer."""
 
     def __init__(self, patience: Patience) -> None:
-        self._patience = patience
+        self.patience = patience
         self._open: dict[str, Open] = {}
         self._of_order: dict[str, list[Open]] = {}
         self._left: dict[str, int] = {}
@@ -60,7 +66,7 @@ class Unanswered:
         known = self._open.get(command.cl_ord_id)
         if known is not None:
             return known
-        asked = now + self._patience.ask_after
+        asked = now + self.patience.ask_after
         entry = Open(command=command, logon=logon, batch=batch, since=now, next_question=asked)
         self._open[command.cl_ord_id] = entry
         self._of_order.setdefault(command.order_id, []).append(entry)
@@ -99,9 +105,10 @@ class Unanswered:
         return [batch for batch, left in self._left.items() if not left]
 
     def forget(self, batches: Iterable[str]) -> None:
-        """Forget finished batches."""
+        """Forget finished batches; one that is forgotten already, or has begun again, stays as it is."""
         for batch in batches:
-            del self._left[batch]
+            if not self._left.get(batch, 1):
+                del self._left[batch]
 
     def begin(self, batch: str) -> None:
         """Know a batch before it is noted; it is not finished before `complete`, even while it has no request yet."""
@@ -113,7 +120,7 @@ class Unanswered:
 
     def to_tell(self, now: float) -> list[Open]:
         """Return, once each, the requests that have been without an answer for too long."""
-        return self._mark_told(entry for entry in self if now - entry.since > self._patience.uncertain_after)
+        return self._mark_told(entry for entry in self if now - entry.since > self.patience.uncertain_after)
 
     def all_to_tell(self) -> list[Open]:
         """Return the requests, once each, when the session is over: whether they arrived is unknown."""
@@ -131,14 +138,14 @@ class Unanswered:
         due = [entry for entry in self if entry.next_question <= now][:most]
         for entry in due:
             entry.questions += 1
-            delay = min(self._patience.ask_after * 2**entry.questions, MOST_SECONDS_BETWEEN_QUESTIONS)
+            delay = min(self.patience.ask_after * 2**entry.questions, MOST_SECONDS_BETWEEN_QUESTIONS)
             entry.next_question = now + delay * random.uniform(0.75, 1.25)  # noqa: S311 - only spreads questions
         return due
 
     def ask_all_now(self, now: float) -> None:
         """Ask about everything as soon as possible: a new session stands."""
         for entry in self:
-            entry.next_question = now
+            entry.next_question, entry.doubts, entry.first_doubt = now, 0, 0.0
 
     def hear_unknown(self, order_id: str, *, logon: int, now: float) -> None:
         """Note that the venue says it does not know an order, in the session `logon`.
@@ -146,23 +153,36 @@ class Unanswered:
         It counts only in a session newer than the one that the order was sent in: in the same one it may be on its way.
         """
         for entry in self.of_order(order_id):
-            if entry.command.asks is Asks.SUBMIT and logon > entry.logon:
+            if entry.command.asks is not Asks.SUBMIT:
+                continue
+            entry.next_question = min(entry.next_question, now + self.patience.absence_grace)
+            if logon <= entry.logon:
+                entry.first_doubt = entry.first_doubt if entry.doubts else now
+                entry.doubts += 1
+            else:
                 entry.first_unknown = entry.first_unknown if entry.unknowns else now
                 entry.unknowns += 1
-                entry.next_question = min(entry.next_question, now + self._patience.absence_grace)
 
     def is_absent(self, entry: Open, now: float) -> bool:
         """Tell whether it is proven that the venue never got an order."""
-        return entry.unknowns >= ENOUGH_UNKNOWNS and now - entry.first_unknown >= self._patience.absence_grace
+        return entry.unknowns >= ENOUGH_UNKNOWNS and now - entry.first_unknown >= self.patience.absence_grace
 
     def absent(self, now: float) -> list[Open]:
         """Return the orders of which it is proven that the venue never got them."""
         return [entry for entry in self if self.is_absent(entry, now)]
 
+    def needs_new_session(self, now: float) -> bool:
+        """Tell whether the absence of an order can only be proven in another session than this one, and is likely."""
+        return any(
+            entry.doubts >= ENOUGH_UNKNOWNS and now - entry.first_doubt >= self.patience.absence_grace
+            for entry in self._open.values()
+        )
+
     def sent_again(self, entry: Open, *, logon: int, now: float) -> None:
         """Note that a request was sent once more; whatever was proven before is void."""
         entry.logon, entry.unknowns, entry.first_unknown, entry.unmade = logon, 0, 0.0, False
-        entry.next_question = now + self._patience.ask_after
+        entry.doubts, entry.first_doubt = 0, 0.0
+        entry.next_question = now + self.patience.ask_after
 
 
 def answered_by(entries: Iterable[Open], cl_ord_id: str, *, ended: bool) -> list[Open]:

@@ -1,7 +1,9 @@
 """Watches over what the venue has not answered: says so, asks again, and ends what is proven never to have arrived."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import NoReturn
 
 from exchange_gw.command import Asks
 from exchange_gw.conversation import Conversation
@@ -13,9 +15,11 @@ from runtime import logs
 from runtime.errors import Unavailable
 
 BEAT_SECONDS = 0.25
-BEATS_TO_FORGET = 4
+LEAST_PAUSE_SECONDS = 0.02
+BEATS_TO_FORGET = 8
 BEATS_TO_MARK = 20
 QUESTIONS_A_BEAT = 100
+ANEW_SECONDS = 60.0
 
 logger = logs.get_logger("exchange_gw.watch")
 
@@ -27,9 +31,31 @@ class Watch:
         self._talk, self._notes, self._session_name = conversation, notes, session_name
         self._mark: tuple[int, datetime] | None = None
         self._saved: datetime | None = None
+        self._anew_at = 0.0
 
     async def run(self) -> None:
         """Watch for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._run(), name="watch")
+            group.create_task(self._listen_to_silence(), name="silence")
+
+    async def _listen_to_silence(self) -> NoReturn:
+        """Tell of submissions that the venue has said nothing about for a moment, for ever."""
+        talk = self._talk
+        pause = max(talk.unanswered.patience.submitted_after / 2, LEAST_PAUSE_SECONDS)
+        while True:
+            await asyncio.sleep(pause)
+            await self.announce()
+
+    async def announce(self) -> None:
+        """Tell of submissions whose moment has passed."""
+        talk, now = self._talk, self._talk.monotonic()
+        while talk.silent and talk.silent[0][0] <= now:
+            _, entry = talk.silent.popleft()
+            if talk.unanswered.get(entry.cl_ord_id) is entry:
+                await talk.announce(entry)
+
+    async def _run(self) -> NoReturn:
         beats = 0
         while True:
             await asyncio.sleep(BEAT_SECONDS)
@@ -47,22 +73,46 @@ class Watch:
     async def beat(self) -> None:
         """Say what has been silent for too long; ask and send again what is due."""
         talk = self._talk
+        await self.announce()
         await self.tell_uncertain(talk.unanswered.to_tell(talk.monotonic()))
         if not talk.is_open:
             return
         for entry in talk.unanswered.absent(talk.monotonic()):
-            await self._end_absence(entry)
+            await self._try(entry, self._end_absence)
         for entry in talk.unanswered.to_ask(talk.monotonic(), most=QUESTIONS_A_BEAT):
-            if entry.unmade and talk.trading.permission.allows(entry.command):
-                await self._send_again(entry)
-            else:
-                await talk.ask(entry.command)
+            await self._try(entry, self._ask_or_send_again)
+        self._begin_anew()
+
+    async def _try(self, entry: Open, deed: Callable[[Open], Awaitable[None]]) -> None:
+        """Do something about one request. One that cannot even be written must not stop the watch over the others."""
+        try:
+            await deed(entry)
+        except Unavailable:
+            raise
+        except Exception as error:
+            logger.error("request failed", order_id=entry.command.order_id, exc_info=error)
+
+    async def _ask_or_send_again(self, entry: Open) -> None:
+        talk = self._talk
+        if entry.unmade and talk.trading.permission.allows(entry.command):
+            await self._send_again(entry)
+        else:
+            await talk.ask(entry.command)
+
+    def _begin_anew(self) -> None:
+        """End the session when only a new one can prove that the venue never got an order: rarely, as it stops the lane."""
+        talk, now = self._talk, self._talk.monotonic()
+        if now >= self._anew_at and talk.unanswered.needs_new_session(now):
+            self._anew_at = now + ANEW_SECONDS
+            logger.warning("session begun anew, the venue says it does not know an order", lane=talk.group)
+            talk.session.hang_up()
 
     async def tell_uncertain(self, entries: list[Open]) -> None:
         """Say that nobody knows what became of some requests."""
         talk = self._talk
         for entry in entries:
             command = entry.command
+            await talk.announce(entry)
             await talk.tell(
                 silence_report(
                     command.order_id,
@@ -77,7 +127,7 @@ class Watch:
         """Drop the notes of what has been answered."""
         finished = self._talk.unanswered.finished_batches()
         if finished:
-            await self._talk.journal.forget(finished)
+            await self._talk.journal.forget(self._talk.group, finished)
             self._talk.unanswered.forget(finished)
 
     async def take_up(self) -> None:
@@ -86,14 +136,16 @@ class Watch:
             await self._notes.take_up()
 
     async def keep_place(self) -> None:
-        """Keep the time up to which the venue's reports have been heard and told."""
+        """Keep the time up to which everything that the venue did has been heard and told."""
         talk = self._talk
         if self._mark is not None and talk.reports.is_told(self._mark[0]):
             time, self._mark = self._mark[1], None
             await talk.journal.save_heard_until(self._session_name, time)
             self._saved = time
-        if self._mark is None and talk.latest_time is not None and talk.latest_time != self._saved:
-            self._mark = talk.reports.mark(), talk.latest_time
+        # Only a drop copy read to its end tells that nothing was left out before.
+        heard = talk.read_until or talk.latest_time
+        if self._mark is None and heard is not None and heard != self._saved:
+            self._mark = talk.reports.mark(), heard
 
     async def _end_absence(self, entry: Open) -> None:
         """End the doubt about an order of which it is proven that the venue never got it: send it, or never."""

@@ -6,11 +6,11 @@ from tests.eventually import eventually
 from tests.integration.exchange_gw.venue import World, a_command, a_moment, market
 
 
-async def test_a_market_order_is_submitted_placed_and_filled(steady_world: World) -> None:
+async def test_a_market_order_is_placed_and_filled(steady_world: World) -> None:
     command = market()
 
     await steady_world.say(command)
-    await steady_world.until(command.order_id, "SUBMITTED", "PLACED", "FILL")
+    await steady_world.until(command.order_id, "PLACED", "FILL")
 
     fill = steady_world.report(command.order_id, "FILL")
     assert fill.exec_id
@@ -65,7 +65,21 @@ async def test_an_order_said_twice_is_accepted_once(steady_world: World) -> None
     await a_moment()
 
     assert steady_world.ledger(command.order_id) == ["accepted"]
-    assert steady_world.kinds(command.order_id) == ["SUBMITTED", "PLACED"]
+    assert steady_world.kinds(command.order_id) == ["PLACED"]
+
+
+async def test_the_first_fact_carries_the_hops_of_its_submission(steady_world: World) -> None:
+    command, committed = a_command(), datetime.now(UTC)
+
+    await steady_world.say(command, committed=committed)
+    await steady_world.until(command.order_id, "PLACED")
+
+    [first, *others] = [one for one in steady_world.reports if one.order_id == command.order_id]
+    hops = [first.commit_time, first.publish_time, first.intent_time, first.send_time, first.gateway_time]
+    times = [hop.ToDatetime(UTC) for hop in hops]
+    assert times[0] == committed
+    assert times[:4] == sorted(times[:4])
+    assert not any(other.HasField("send_time") for other in others)
 
 
 async def test_an_order_is_replaced_and_then_canceled_under_its_new_name(steady_world: World) -> None:

@@ -42,6 +42,7 @@ def a_venue(folder: Path) -> Server:
             "EXCHANGE_SIM_TICKS_PER_SECOND": "100",
             # An order that is sent twice is then filled twice, for all to see.
             "EXCHANGE_SIM_DUPLICATE_DETECTION": "false",
+            "EXCHANGE_SIM_FAULTS_PATH": str(folder / "faults.json"),
         },
         ready=ready.tcp("127.0.0.1", port),
         ports=(Port(number=port, setting="EXCHANGE_SIM_PORT"),),
@@ -110,12 +111,14 @@ class World:
 
         return await status_of(self.admin, logged_on=logged_on, within=within)
 
-    async def say(self, command: exchange_pb2.OrderCommand) -> None:
-        """Put a command on the bus."""
+    async def say(self, command: exchange_pb2.OrderCommand, *, committed: datetime | None = None) -> None:
+        """Put a command on the bus, as the relay does."""
+        micros = int(committed.timestamp() * 1_000_000) if committed else 0
         await self.bus.publish(
             order_command(command.account_id),
             command.SerializeToString(),
             event_id=f"{command.command_id}-{uuid4().hex}",
+            headers={"Order-Id": command.order_id, **({"Committed-Time": str(micros)} if micros else {})},
         )
 
     def ledger(self, order_id: str) -> list[str]:
@@ -124,6 +127,13 @@ class World:
         facts = [json.loads(line) for line in lines[1:]]
         mine = {fact["order_id"] for fact in facts if fact["cl_ord_id"] == order_id}
         return [fact["fact"] for fact in facts if fact["order_id"] in mine]
+
+    def misbehave(self, *rules: dict[str, Any]) -> None:
+        """Have the venue follow a fault script from now on."""
+        script = {"seed": 7, "duplicate_detection": False, "rules": list(rules)}
+        part = self._folder / "faults.part"
+        part.write_text(json.dumps(script))
+        part.replace(self._folder / "faults.json")
 
     def freeze(self, server: Server) -> None:
         """Stop a process without ending it."""
@@ -183,9 +193,16 @@ def market(**changes: Any) -> exchange_pb2.OrderCommand:
 
 @asynccontextmanager
 async def a_world(
-    folder: Path, *, nats: Server, mongo: str, database: str, venue_up: bool = True, **settings: str
+    folder: Path,
+    *,
+    nats: Server,
+    mongo: str,
+    database: str,
+    venue_up: bool = True,
+    whole: bool = True,
+    **settings: str,
 ) -> AsyncIterator[World]:
-    """Run everything for the block."""
+    """Run everything for the block; unless it is to be `whole`, without waiting until every session stands."""
     async with AsyncExitStack() as stack:
         venue = a_venue(folder)
         if venue_up:
@@ -202,7 +219,7 @@ async def a_world(
         await stack.enter_async_context(bus.listen("ticks.*", world.hear_ticks))
         await gateway.start()
         stack.push_async_callback(gateway.kill)
-        if venue_up:
+        if venue_up and whole:
             await world.until_status(logged_on=True)
         yield world
 

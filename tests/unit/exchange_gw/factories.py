@@ -9,11 +9,22 @@ from msgspec import structs
 
 from exchange_gw.command import Asks, Command, Side, TimeInForce, Type
 from exchange_gw.conversation import Conversation
-from exchange_gw.exchange import ExecType, Execution, LoggedOn, LoggedOut, OrdStatus, Part, Standing, VenueUnreachable
+from exchange_gw.exchange import (
+    ExecType,
+    Execution,
+    LoggedOn,
+    LoggedOut,
+    OrdStatus,
+    Part,
+    Standing,
+    TradePart,
+    VenueUnreachable,
+)
 from exchange_gw.journal import Row
-from exchange_gw.ports import Break
+from exchange_gw.ports import Break, Note
 from exchange_gw.report import Kind, Report, Verdict
-from exchange_gw.service import Lane, Later
+from exchange_gw.service import Lane
+from exchange_gw.taking import Later
 from exchange_gw.trading import Act, Permission, Trading
 from exchange_gw.unanswered import Patience
 from runtime.errors import Unavailable
@@ -71,6 +82,12 @@ def a_status(status: OrdStatus = OrdStatus.NEW, **changes: Any) -> Execution:
     return an_execution(ExecType.STATUS, status=status, exec_id="0", **changes)
 
 
+def a_trade(exec_id: str, shares: int = 4, **changes: Any) -> Execution:
+    """An execution of order o1 as the venue's drop copy names it."""
+    fields = {"exec_type": ExecType.FILL, "status": OrdStatus.UNKNOWN, "cumulative_quantity": -1, **changes}
+    return an_execution(exec_id=exec_id, last_quantity=shares, last_price_micros=190_000_000, **fields)
+
+
 def an_unknown(order_id: str = "o1") -> Execution:
     """The venue's answer that it has no such order."""
     return an_execution(
@@ -96,38 +113,49 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
-        self.notes: dict[str, tuple[int, list[Command]]] = {}
+        self.notes: dict[str, tuple[int, Note]] = {}
         self.breaks: dict[str, Break] = {}
         self.logons: dict[str, int] = {}
         self.heard: dict[str, datetime] = {}
+        self.signs: dict[str, str] = {}
+        self.retired: list[tuple[datetime, frozenset[str]]] = []
         self.away = False
 
     def _ask(self) -> None:
         if self.away:
             raise Unavailable("the database is away")
 
-    async def note(self, batch: str, group: int, commands: Sequence[Command]) -> None:
+    async def decide(self, note: Note, group: int, rows: Sequence[Row]) -> dict[str, Row]:
         self._ask()
-        self.notes[batch] = group, list(commands)
-
-    async def insert(self, rows: Sequence[Row]) -> dict[str, Row]:
-        self._ask()
+        self.notes[note.batch] = group, note
         older = {row.order_id: self.rows[row.order_id] for row in rows if row.order_id in self.rows}
         self.rows |= {row.order_id: row for row in rows if row.order_id not in older}
         return older
 
     async def find(self, order_ids: Collection[str]) -> dict[str, Row]:
-        self._ask()
+        if order_ids:
+            self._ask()
         return {order_id: self.rows[order_id] for order_id in order_ids if order_id in self.rows}
 
-    async def noted(self, group: int, *, besides: Collection[str]) -> list[tuple[str, Command]]:
-        notes = [(batch, some) for batch, (of, some) in self.notes.items() if of == group and batch not in besides]
-        return [(batch, one) for batch, some in notes for one in some]
+    async def noted(self, group: int, *, besides: Collection[str]) -> list[Note]:
+        return [note for batch, (of, note) in self.notes.items() if of == group and batch not in besides]
 
-    async def forget(self, batches: Sequence[str]) -> None:
+    async def forget(self, group: int, batches: Sequence[str]) -> None:
         self._ask()
         for batch in batches:
             self.notes.pop(batch, None)
+
+    async def retire(self, group: int, *, decided_before: datetime, but: Collection[str]) -> int:
+        self.retired.append((decided_before, frozenset(but)))
+        return 0
+
+    async def holder(self, session: str) -> str:
+        self._ask()
+        return self.signs.get(session, "")
+
+    async def sign(self, session: str, sign: str) -> None:
+        self._ask()
+        self.signs[session] = sign
 
     async def send_again(self, order_id: str, *, logon: int) -> None:
         self.rows[order_id] = structs.replace(self.rows[order_id], logon=logon)
@@ -180,6 +208,11 @@ class FakeSession:
         self.standing = Standing.AWAY
         self.said: list[str] = []
         self.books: list[Execution] = []
+        # Executions that the venue has, and whether it says so; the names of the questions it was asked.
+        self.trades: list[Execution] = []
+        self.has_drop_copy = True
+        self.asked: list[tuple[str, datetime | str]] = []
+        self.checked: list[str] = []
         self.lane: Lane
         self.hung_up = 0
 
@@ -193,6 +226,7 @@ class FakeSession:
 
     async def ask(self, command: Command, *, request_id: str = "") -> None:
         self._say(f"? {command.order_id}")
+        self.checked += [request_id] if request_id else []
 
     async def ask_about(self, order_id: str, *, request_id: str) -> None:
         self._say(f"? {order_id}")
@@ -206,6 +240,26 @@ class FakeSession:
         ]
         nothing = a_status(cl_ord_id="", part=Part(request_id, 0, True))
         asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self.lane.hear(parts or [nothing])))
+
+    async def ask_trades(self, request_id: str, *, since: datetime) -> None:
+        self._tell_trades(request_id, since, [one for one in self.trades if one.time is None or one.time >= since])
+
+    async def ask_trades_of(self, command: Command, request_id: str) -> None:
+        self._tell_trades(
+            request_id, command.order_id, [one for one in self.trades if one.cl_ord_id == command.order_id]
+        )
+
+    def _tell_trades(self, request_id: str, what: datetime | str, trades: Sequence[Execution]) -> None:
+        if self.standing is not Standing.LOGGED_ON:
+            raise VenueUnreachable("not logged on")
+        self.asked.append((request_id, what))
+        parts = [
+            TradePart(request_id=request_id, is_last=number == len(trades), trade=one)
+            for number, one in enumerate(trades, 1)
+        ] or [TradePart(request_id=request_id, is_last=True)]
+        if not self.has_drop_copy:
+            parts = [TradePart(request_id=request_id, is_last=True, refusal="no such thing", is_unsupported=True)]
+        asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self.lane.hear(parts)))
 
     def hang_up(self) -> None:
         self.hung_up += 1
@@ -252,12 +306,12 @@ class World:
         self.lane = Lane(self.talk, "ORD-0")
         self.session.lane = self.lane
 
-    async def log_on(self) -> None:
+    async def log_on(self, *, within: float = 2.0) -> None:
         """Let the session stand and wait until the lane is open."""
         self.session.standing = Standing.LOGGED_ON
         self.lane.news.clear()
         await self.lane.hear([LoggedOn()])
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(within):
             while not self.lane.is_open:
                 await self.lane.news.wait()
                 self.lane.news.clear()

@@ -10,8 +10,9 @@ from exchange_gw.command import Asks, Side
 from exchange_gw.exchange import ChangeRefused, ExecType, OrdStatus, Standing, Unsupported, VenueUnreachable
 from exchange_gw.journal import Decision, Plan, new_row
 from exchange_gw.look_up import VenueOrderUnknown
-from exchange_gw.report import Kind, Verdict
-from exchange_gw.service import Later
+from exchange_gw.ports import Note
+from exchange_gw.report import Hops, Kind, Verdict
+from exchange_gw.taking import Later
 from exchange_gw.trading import TradingState
 from runtime.errors import Unavailable
 from tests.unit.exchange_gw.factories import World, a_command, a_status, an_execution, an_unknown, at
@@ -44,7 +45,7 @@ async def test_the_books_are_asked_for_before_anything_is_sent(world: World) -> 
     await world.take(a_command())
 
     assert world.session.said == ["? all", "SUBMIT o1"]
-    assert world.reports.kinds == [Kind.SUBMITTED]
+    assert world.reports.kinds == []
     assert world.journal.rows["o1"].decision is Decision.SEND
 
 
@@ -318,28 +319,40 @@ async def test_a_change_of_an_order_that_nobody_sent_looks_again_soon(world: Wor
     assert await world.take(a_command(Asks.REPLACE, number=1)) == [Later(at(1))]
 
 
-async def test_while_the_database_is_away_nothing_is_sent_and_all_is_given_back(world: World) -> None:
+async def test_while_the_database_is_away_nothing_is_sent_and_then_it_is_sent_once(world: World) -> None:
+    await world.log_on()
+    world.journal.away = True
+
+    taking = asyncio.create_task(world.take(a_command()))
+    await asyncio.sleep(0.05)
+    assert world.session.said == ["? all"]
+    world.journal.away = False
+    async with asyncio.timeout(5):
+        assert await taking == [None]
+
+    assert world.session.said == ["? all", "SUBMIT o1"]
+
+
+async def test_a_look_into_an_absent_database_gives_all_back(world: World) -> None:
     await world.log_on()
     world.journal.away = True
 
     with pytest.raises(Unavailable):
-        await world.take(a_command())
-
-    assert world.session.said == ["? all"]
+        await world.take(a_command(Asks.REPLACE, number=1))
 
 
 async def test_a_row_whose_writing_is_in_doubt_is_recognised_as_our_own(world: World) -> None:
     await world.log_on()
-    insert, tries = world.journal.insert, list[int]()
+    insert, tries = world.journal.decide, list[int]()
 
-    async def written_but_not_confirmed(rows):  # type: ignore[no-untyped-def]  # stands in for the journal's own
-        older = await insert(rows)
+    async def written_but_not_confirmed(note, group, rows):  # type: ignore[no-untyped-def]  # stands in for the journal's own
+        older = await insert(note, group, rows)
         tries.append(1)
         if len(tries) == 1:
             raise Unavailable("no answer")
         return older
 
-    world.journal.insert = written_but_not_confirmed  # type: ignore[method-assign]  # a database that dies after writing
+    world.journal.decide = written_but_not_confirmed  # type: ignore[method-assign]  # a database that dies after writing
 
     await world.take(a_command())
 
@@ -362,7 +375,7 @@ async def test_what_was_noted_before_a_crash_is_asked_about_and_not_sent_again(w
 
 
 async def test_a_note_without_a_row_means_that_nothing_was_sent(world: World) -> None:
-    await world.journal.note("b1", 0, [a_command()])
+    await world.journal.decide(Note("b1", ("o1",)), 0, [])
     reborn = World(world.journal)
 
     async with running(reborn):
@@ -392,7 +405,7 @@ async def test_what_another_gateway_noted_while_it_slept_is_taken_up(world: Worl
 
 
 async def test_what_another_gateway_decides_after_it_woke_up_is_taken_up(world: World) -> None:
-    await world.journal.note("sleeper's", 0, [a_command()])
+    await world.journal.decide(Note("sleeper's", ("o1",)), 0, [])
     await world.log_on()
     await world.lane.watch.forget()
     assert "sleeper's" in world.journal.notes
@@ -490,3 +503,126 @@ async def test_the_place_in_the_reports_is_kept_once_they_are_told(world: World)
     await world.lane.watch.keep_place()
 
     assert world.journal.heard["ORD-0"] == at(5)
+
+
+async def test_a_submission_is_told_only_when_the_venue_is_silent_for_a_moment(world: World) -> None:
+    await world.log_on()
+    await world.take(a_command(), a_command(order_id="o2"))
+    await world.lane.hear([an_execution()])
+
+    world.clock.seconds += 0.2
+    await world.lane.watch.announce()
+
+    assert [(one.order_id, one.kind) for one in world.reports.told] == [("o1", Kind.PLACED), ("o2", Kind.SUBMITTED)]
+
+
+async def test_the_first_fact_after_a_submission_carries_its_hops_and_no_other_does(world: World) -> None:
+    await world.log_on()
+    await world.take(a_command(commit_time=at(-2), publish_time=at(-1)))
+    await world.lane.hear([an_execution(), an_execution(ExecType.FILL, exec_id="E2", last_quantity=10)])
+
+    first, second = world.reports.told
+    assert first.hops == Hops(at(-2), at(-1), at(0), at(0))
+    assert second.hops is None
+
+
+async def test_an_order_said_to_be_unknown_has_the_session_begun_anew_and_is_then_sent(world: World) -> None:
+    await world.log_on()
+    await world.take(a_command())
+    for _ in range(2):
+        await world.lane.hear([an_unknown()])
+        await world.pass_time(2.1)
+    assert world.session.hung_up == 1
+
+    await world.log_out()
+    await world.log_on()
+    for _ in range(2):
+        await world.lane.hear([an_unknown()])
+        await world.pass_time(2.1)
+
+    assert world.session.said[-1] == "SUBMIT o1 again"
+
+
+async def test_the_session_is_begun_anew_rarely(world: World) -> None:
+    await world.log_on()
+    await world.take(a_command())
+    for _ in range(20):
+        await world.lane.hear([an_unknown()])
+        await world.pass_time(2.1)
+    assert world.session.hung_up == 1
+
+    await world.pass_time(30)
+    assert world.session.hung_up == 2
+
+
+async def test_the_venue_saying_unknown_once_does_not_end_the_session(world: World) -> None:
+    await world.log_on()
+    await world.take(a_command())
+    await world.lane.hear([an_unknown()])
+    await world.pass_time(100)
+    assert world.session.hung_up == 0
+
+
+async def test_an_order_halted_while_its_row_was_written_is_not_sent_before_it_may_be(world: World) -> None:
+    await world.log_on()
+    decide = world.journal.decide
+
+    async def halted_meanwhile(note, group, rows):  # type: ignore[no-untyped-def]  # stands in for the journal's own
+        await world.trading.set(TradingState.HALTED, actor="olga", reason="a test")
+        return await decide(note, group, rows)
+
+    world.journal.decide = halted_meanwhile  # type: ignore[method-assign]  # a slow database
+    await world.take(a_command())
+    for _ in range(2):
+        await world.lane.hear([an_unknown()])
+        await world.pass_time(2.1)
+    assert [said for said in world.session.said if said.startswith("SUBMIT")] == []
+
+    await world.trading.set(TradingState.ACTIVE, actor="olga", reason="over")
+    await world.pass_time(1)
+    assert world.session.said[-1] == "SUBMIT o1 again"
+
+
+async def test_orders_behind_one_that_fails_are_watched_and_those_before_it_are_not_sent_twice(world: World) -> None:
+    await world.log_on()
+    send = world.session.send
+
+    async def fail(command, *, again=False):  # type: ignore[no-untyped-def]  # a session that cannot write one of them
+        if command.order_id == "o2":
+            raise ValueError("cannot be written")
+        await send(command, again=again)
+
+    world.session.send = fail  # type: ignore[method-assign]  # see above
+    orders = [a_command(order_id=order_id) for order_id in ("o1", "o2", "o3")]
+    with pytest.raises(ValueError, match="written"):
+        await world.take(*orders)
+    await world.lane.hear([an_execution()])
+    for order in orders:
+        await world.take(order)
+    for _ in range(2):
+        await world.lane.hear([an_unknown("o1"), an_unknown("o2"), an_unknown("o3")])
+        await world.pass_time(2.1)
+    await world.pass_time(1)
+
+    sent = [said for said in world.session.said if said.startswith("SUBMIT")]
+    assert sent == ["SUBMIT o1", "SUBMIT o3 again"]
+
+
+async def test_a_key_is_known_again_after_a_restart(world: World) -> None:
+    await world.log_on()
+    await world.take(a_command())
+    await world.lane.hear([an_execution()])
+    reborn = World(world.journal)
+    async with running(reborn):
+        await reborn.log_on()
+        await reborn.lane.hear([an_execution(ExecType.FILL, exec_id="E2", account_id="")])
+
+    assert (reborn.reports.told[-1].client_order_id, reborn.reports.told[-1].account_id) == ("key-o1", "demo")
+
+
+async def test_a_journal_that_is_away_keeps_no_fact_from_being_told(world: World) -> None:
+    await world.log_on()
+    world.journal.away = True
+    await world.lane.hear([an_execution(ExecType.FILL, exec_id="E2", last_quantity=10)])
+
+    assert world.reports.kinds == [Kind.FILL]
