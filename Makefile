@@ -7,10 +7,10 @@ STAMP := $(VENV)/.filled
 ROOMS := bench edge exchange_gw infra order_svc price_svc runtime stockmesh
 PROTOS := $(wildcard protos/trading/v1/*.proto)
 GEN ?= gen
-PYTEST := $(BIN)/python -m pytest
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: bench check clean coverage format gateway-check help imports lint lock proto proto-check run setup static \
+.PHONY: bench check clean coverage faults format gateway-check help imports lint lock proto proto-check run setup simulate static \
 	test test-e2e test-integration test-unit types
 
 ## Use
@@ -31,6 +31,12 @@ test-integration: $(STAMP)  ## Run the tests with real servers
 
 test-e2e: $(STAMP)  ## Run the tests with every process
 	@$(PYTEST) tests/e2e
+
+faults: $(STAMP)  ## Kill, freeze, cut and confuse real processes; ARGS="--seed 7 --cases K9,F19" repeats a run
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+simulate: $(STAMP)  ## Run the order path in virtual time; ARGS="--seeds 10000" or "--seed 42"
+	@$(BIN)/python -m tests.simulation $(ARGS)
 
 coverage: $(STAMP)  ## Run all tests and show what they never reach
 	@$(PYTEST) --cov --cov-report=term-missing:skip-covered

@@ -2,21 +2,16 @@
 
 import asyncio
 import sys
-import tempfile
-from pathlib import Path
 
 from bench import orders, prices
-from infra.local.running import running_system
 
-ALL = {"orders": orders.measure, "prices": prices.measure}
+ALL = {"orders": orders.bench, "prices": prices.bench}
 
 
 async def main(names: list[str]) -> None:
-    """Start the system once and measure."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with running_system(Path(folder)) as system:
-            for name in names:
-                await ALL[name](system)
+    """Run benchmarks one after the other."""
+    for name in names:
+        await ALL[name]()
 
 
 if __name__ == "__main__":

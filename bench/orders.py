@@ -6,130 +6,147 @@ transaction of its own. Open loop: orders come at a fixed rate and are timed fro
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import cycle
 from uuid import uuid4
 
 import grpc
 
-from bench.table import percentile, say
+from bench.processes import Processes
+from bench.receipts import Receipts
+from bench.run import Run
+from bench.systems import a_system, metrics_url
+from bench.table import say
 from gen.trading.v1 import order_pb2, order_pb2_grpc
 from infra.local.running import System
 
-ACCOUNT = "bench"
+# As many accounts as a small crowd has: the changes of one account are told one after the other.
+ACCOUNTS = 50
 CALLERS = (1, 8, 64, 256)
-RATES = (50, 100, 200, 400)
+RATES = (50, 100, 200, 400, 800)
 SECONDS = 5.0
-SETTLE_SECONDS = 10.0
+SETTLE_SECONDS = 15.0
 WARM_UP = 50
 
 
-@dataclass
-class Run:
-    """What one run saw: seconds until the answer and until the fill, per order."""
+class Crowd:
+    """Accounts that place orders in turn and follow their own changes."""
 
-    sent: dict[str, float] = field(default_factory=dict)
-    answered: dict[str, float] = field(default_factory=dict)
-    filled: dict[str, float] = field(default_factory=dict)
-    failed: int = 0
-
-    def row(self, name: str, seconds: float) -> dict[str, object]:
-        """Return the run's figures."""
-        place = list(self.answered.values())
-        fill = list(self.filled.values())
-        return {
-            "load": name,
-            "orders/s": round(len(place) / seconds),
-            "place p50 ms": round(percentile(place, 0.5) * 1000, 1),
-            "place p99 ms": round(percentile(place, 0.99) * 1000, 1),
-            "fill p50 ms": round(percentile(fill, 0.5) * 1000, 1),
-            "fill p99 ms": round(percentile(fill, 0.99) * 1000, 1),
-            "filled": f"{len(fill)}/{len(place)}",
-            "failed": self.failed,
-        }
-
-
-class Trader:
-    """Places orders and follows their account's stream."""
-
-    def __init__(self, channel: grpc.aio.Channel, metadata: list[tuple[str, str]]) -> None:
-        self._stub, self._metadata = order_pb2_grpc.OrderServiceStub(channel), metadata
+    def __init__(self, channel: grpc.aio.Channel, system: System) -> None:
+        self._stub = order_pb2_grpc.OrderServiceStub(channel)
+        self._tokens = [(("authorization", f"Bearer {system.token(f'bench-{number}')}"),) for number in range(ACCOUNTS)]
+        self._turns: Iterator[tuple[tuple[str, str]]] = cycle(self._tokens)
         self.run = Run()
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Hear of every change inside the block."""
+        ready = [asyncio.Event() for _ in self._tokens]
+        tasks = [
+            asyncio.create_task(self._follow(token, heard)) for token, heard in zip(self._tokens, ready, strict=True)
+        ]
+        try:
+            await asyncio.gather(*(heard.wait() for heard in ready))
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def place(self, due: float) -> None:
         """Place one order that should have left at `due`."""
-        key = uuid4().hex
+        key, run = uuid4().hex, self.run
         wish = order_pb2.PlaceOrderRequest(
             client_order_id=key, symbol="AAPL", side=order_pb2.Order.BUY, type=order_pb2.Order.MARKET, quantity=1
         )
-        run = self.run
-        run.sent[key] = due
+        run.due[key] = due
         try:
-            await self._stub.PlaceOrder(wish, metadata=self._metadata, timeout=10)
+            await self._stub.PlaceOrder(wish, metadata=next(self._turns), timeout=10)
         except grpc.aio.AioRpcError:
             run.failed += 1
             return
         run.answered[key] = time.perf_counter() - due
 
-    async def follow(self) -> None:
-        """Note the fills that the account's stream tells of, for ever."""
-        request = order_pb2.StreamOrderUpdatesRequest()
-        async for response in self._stub.StreamOrderUpdates(request, metadata=self._metadata):
+    async def _follow(self, token: tuple[tuple[str, str]], heard: asyncio.Event) -> None:
+        async for response in self._stub.StreamOrderUpdates(order_pb2.StreamOrderUpdatesRequest(), metadata=token):
+            heard.set()
             order = response.update.order
-            if order.state == order_pb2.Order.FILLED and order.client_order_id in self.run.sent:
-                self.run.filled.setdefault(
-                    order.client_order_id, time.perf_counter() - self.run.sent[order.client_order_id]
-                )
+            due = self.run.due.get(order.client_order_id)
+            if due is not None and order.state == order_pb2.Order.FILLED:
+                self.run.filled.setdefault(order.client_order_id, time.perf_counter() - due)
 
-    async def settled(self) -> None:
+    async def settle(self) -> None:
         """Wait until every answered order is filled, or for some seconds."""
         deadline = time.perf_counter() + SETTLE_SECONDS
         while len(self.run.filled) < len(self.run.answered) and time.perf_counter() < deadline:  # noqa: ASYNC110 - bounded
             await asyncio.sleep(0.05)
 
 
-async def measure(system: System) -> None:
-    """Print the tables."""
-    metadata = [("authorization", f"Bearer {system.token(ACCOUNT)}")]
-    async with grpc.aio.insecure_channel(system.where.order_svc) as channel:
-        trader = Trader(channel, metadata)
-        await _warm(trader)
-        following = asyncio.create_task(trader.follow())
-        rows = [await _closed(trader, callers) for callers in CALLERS]
-        base = max(int(str(rows[0]["orders/s"])), 1)
-        for row in rows:
-            row["x baseline"] = round(int(str(row["orders/s"])) / base, 1)
-        say("orders, closed loop (baseline: 1 caller, no company to share a transaction with)", rows)
-        say("orders, open loop", [await _open(trader, rate) for rate in RATES])
-        following.cancel()
+async def bench() -> None:
+    """Print the tables: with grouping as it is, then with a transaction for each order."""
+    async with a_system() as system:
+        closed, opened = await measure(system, CALLERS, RATES)
+    base = max(int(str(closed[0]["orders/s"])), 1)
+    for row in closed:
+        row["x baseline"] = round(int(str(row["orders/s"])) / base, 1)
+    say("orders, closed loop (baseline: 1 caller, no company to share a transaction with)", closed)
+    say("orders, open loop", opened)
+    async with a_system(ORDER_SVC_GROUP_SIZE="1") as system:
+        closed, opened = await measure(system, CALLERS[:3], RATES[:2])
+    say("without grouping (ORDER_SVC_GROUP_SIZE=1)", [*closed, *opened])
 
 
-async def _warm(trader: Trader) -> None:
+async def measure(
+    system: System, callers: Sequence[int], rates: Sequence[int]
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """Return the rows of closed and of open loop."""
+    async with AsyncExitStack() as stack:
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(system.where.order_svc))
+        crowd = Crowd(channel, system)
+        await _warm(crowd)
+        await stack.enter_async_context(crowd.following())
+        processes, receipts = Processes(system), Receipts(metrics_url())
+        closed = [await _closed(crowd, number, processes, receipts) for number in callers]
+        return closed, [await _open(crowd, rate, processes, receipts) for rate in rates]
+
+
+async def _warm(crowd: Crowd) -> None:
     deadline = time.perf_counter() + 30
-    while len(trader.run.answered) < WARM_UP and time.perf_counter() < deadline:
-        await trader.place(time.perf_counter())
+    while len(crowd.run.answered) < WARM_UP and time.perf_counter() < deadline:
+        await crowd.place(time.perf_counter())
         await asyncio.sleep(0.01)
 
 
-async def _closed(trader: Trader, callers: int) -> dict[str, object]:
-    trader.run = Run()
+async def _closed(crowd: Crowd, callers: int, processes: Processes, receipts: Receipts) -> dict[str, object]:
+    crowd.run = Run()
+    processes.start()
+    await receipts.start()
     end = time.perf_counter() + SECONDS
 
     async def call() -> None:
         while (now := time.perf_counter()) < end:
-            await trader.place(now)
+            await crowd.place(now)
 
     await asyncio.gather(*(call() for _ in range(callers)))
-    await trader.settled()
-    return trader.run.row(f"{callers} callers", SECONDS)
+    await crowd.settle()
+    return await _row(crowd, f"{callers} callers", processes, receipts)
 
 
-async def _open(trader: Trader, rate: int) -> dict[str, object]:
-    trader.run = Run()
+async def _open(crowd: Crowd, rate: int, processes: Processes, receipts: Receipts) -> dict[str, object]:
+    crowd.run = Run()
+    processes.start()
+    await receipts.start()
     start = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for number in range(int(rate * SECONDS)):
             due = start + number / rate
             await asyncio.sleep(max(due - time.perf_counter(), 0))
-            group.create_task(trader.place(due))
-    await trader.settled()
-    return trader.run.row(f"{rate}/s", SECONDS)
+            group.create_task(crowd.place(due))
+    await crowd.settle()
+    return await _row(crowd, f"{rate}/s", processes, receipts)
+
+
+async def _row(crowd: Crowd, name: str, processes: Processes, receipts: Receipts) -> dict[str, object]:
+    orders = len(crowd.run.answered)
+    return {"load": name, **crowd.run.row(), **await receipts.row(), **processes.row(orders)}

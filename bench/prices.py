@@ -5,18 +5,18 @@ import time
 
 import grpc
 
+from bench.systems import a_system
 from bench.table import percentile, say
 from gen.trading.v1 import price_pb2, price_pb2_grpc
-from infra.local.running import System
 
 SECONDS = 3.0
 CALLERS = 32
 SIZES = (1, 10, 100)
 
 
-async def measure(system: System) -> None:
+async def bench() -> None:
     """Print the table; a view is one symbol's price in one answer."""
-    async with grpc.aio.insecure_channel(system.where.price_svc) as channel:
+    async with a_system() as system, grpc.aio.insecure_channel(system.where.price_svc) as channel:
         stub = price_pb2_grpc.PriceServiceStub(channel)
         page = await stub.GetPrices(price_pb2.GetPricesRequest(page_size=max(SIZES)), timeout=10)
         symbols = [price.quote.symbol for price in page.prices]

@@ -5,23 +5,31 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, time, timedelta
 
 from order_svc import rpc, wire
+from order_svc.attention import Attention, Patience
 from order_svc.bus import hear_market, hear_reports
 from order_svc.cache import RedisFinished
+from order_svc.figures import Figures
 from order_svc.market import MarketMemory
 from order_svc.outbox import MongoOutbox
 from order_svc.placement import Placements
+from order_svc.pushed import Pushed
 from order_svc.relay import Relay
 from order_svc.risk import Limits
 from order_svc.service import Orders
 from order_svc.settings import OrderSettings
 from order_svc.store import MongoOrderStore
-from order_svc.updates import AccountUpdates
+from order_svc.survey import MongoSurvey
+from order_svc.updates import AccountUpdates, ToldUpdates
 from runtime.auth import TokenVerifier
 from runtime.databases import open_mongo, open_redis
 from runtime.jetstream import open_bus
+from runtime.leases import Lease
+from runtime.metrics import open_registry, serve_metrics
 from runtime.money import MICROS
 from runtime.process import Tasks
+from runtime.receipts import open_receipts
 from runtime.rpc import serve_rpc
+from runtime.subjects import encode_token
 
 
 @asynccontextmanager
@@ -35,9 +43,14 @@ async def open_app(settings: OrderSettings, tasks: Tasks) -> AsyncIterator[None]
         )
         redis = await stack.enter_async_context(open_redis(settings.redis_url))
         bus = await stack.enter_async_context(open_bus(settings.nats_url, name="order_svc", tasks=tasks))
+        receipts = await stack.enter_async_context(open_receipts(bus))
         stack.push_async_callback(tasks.stop)
 
-        store = MongoOrderStore(database, wire.message_of)
+        registry = open_registry()
+        stack.enter_context(serve_metrics(registry, port=settings.metrics_port))
+        figures = Figures(registry)
+
+        store = MongoOrderStore(database, wire.message_of, figures.committed)
         await store.ensure_indexes()
         finished = RedisFinished(redis, database=settings.mongo_database)
         market = MarketMemory(quote_max_age_seconds=settings.quote_max_age_seconds)
@@ -45,27 +58,60 @@ async def open_app(settings: OrderSettings, tasks: Tasks) -> AsyncIterator[None]
             max_notional_micros=settings.max_notional * MICROS,
             limit_collar_bps=settings.limit_collar_bps,
             market_collar_bps=settings.market_collar_bps,
+            duplicate_burst_seconds=settings.duplicate_burst_seconds,
+            orders_per_second=settings.account_orders_per_second,
         )
 
         def session_end(now: datetime) -> datetime:
             return _next(settings.session_end_utc, now)
 
-        placements = Placements(store, finished, market, limits=limits, now=_now, session_end=session_end)
+        placements = Placements(
+            store,
+            finished,
+            market,
+            limits=limits,
+            now=_now,
+            session_end=session_end,
+            max_batch=settings.group_size,
+        )
         orders = Orders(store, placements, finished, market, limits=limits, now=_now)
-        relay = Relay(MongoOutbox(database), bus)
+        # A relay for each order database; its name need not be a key in NATS KV.
+        lease = Lease(bus, f"relay.{encode_token(settings.mongo_database)}", ttl_seconds=settings.lease_seconds)
+        attention = Attention(
+            MongoSurvey(database),
+            receipts,
+            lease,
+            patience=Patience(settings.query_after_seconds, settings.query_resting_after_seconds),
+            figures=figures,
+        )
+        pushed = Pushed()
+        relay = Relay(
+            MongoOutbox(database),
+            receipts,
+            ToldUpdates(bus),
+            lease,
+            figures=figures,
+            watchers=(figures, attention, pushed),
+        )
 
         await stack.enter_async_context(hear_market(bus, market, tasks))
         tasks.spawn(placements.run(), name="placements")
         tasks.spawn(hear_reports(bus, orders, _now), name="reports")
         tasks.spawn(relay.run(), name="relay")
-        tasks.spawn(relay.settle(), name="relay settle")
-        tasks.spawn(relay.sweep(), name="relay sweep")
         await stack.enter_async_context(
             serve_rpc(
                 host=settings.host,
                 port=settings.port,
                 services=[
-                    rpc.service(rpc.OrderServicer(orders, AccountUpdates(bus), max_streams=settings.max_streams))
+                    rpc.service(
+                        rpc.OrderServicer(
+                            orders,
+                            AccountUpdates(bus),
+                            max_streams=settings.max_streams,
+                            count_refusal=figures.count_refusal,
+                            pushed=pushed.moment,
+                        )
+                    )
                 ],
                 verifier=TokenVerifier(
                     secret=settings.jwt_secret.get_secret_value(),

@@ -16,6 +16,7 @@ from order_svc.market import LastPrice, MarketMemory
 from order_svc.risk import Instrument
 from order_svc.service import Orders
 from runtime import logs
+from runtime.crash_points import reach
 from runtime.errors import Malformed, TradingError
 from runtime.jetstream import Bus, Heard
 from runtime.money import micros_from_text
@@ -36,7 +37,9 @@ from runtime.subjects import (
 REPORTS_DURABLE = "order_svc-reports"
 # Facts that arrive this close together share a transaction: an acknowledgement and its fill are one update.
 LINGER_SECONDS = 0.004
-MAX_FACTS = 200
+# Under load a transaction for many facts is worth a little more patience.
+BUSY_LINGER_SECONDS = 0.025
+MAX_FACTS = 100
 INSTRUMENTS_EVERY_SECONDS = 30.0
 FIRST_INSTRUMENTS_SECONDS = 0.5
 
@@ -54,10 +57,16 @@ async def hear_reports(bus: Bus, orders: Orders, now: Clock) -> None:
     """Fold what the exchange says into orders, for ever; a message is acknowledged after its fact is stored."""
     subjects = [f"orders.reports.{partition}" for partition in range(ORDER_PARTITIONS)]
     async for deliveries in bus.pull(
-        ORDER_REPORTS, durable=REPORTS_DURABLE, subjects=subjects, max_batch=MAX_FACTS, linger_seconds=LINGER_SECONDS
+        ORDER_REPORTS,
+        durable=REPORTS_DURABLE,
+        subjects=subjects,
+        max_batch=MAX_FACTS,
+        linger_seconds=LINGER_SECONDS,
+        busy_linger_seconds=BUSY_LINGER_SECONDS,
     ):
+        reach("K13")
         facts: dict[str, list[Fact]] = {}
-        readable: list[Delivery] = []
+        readable: list[tuple[str, Delivery]] = []
         for delivery in deliveries:
             try:
                 order_id, fact = wire.fact_from(delivery.payload, now=now())
@@ -65,14 +74,14 @@ async def hear_reports(bus: Bus, orders: Orders, now: Clock) -> None:
                 await _bury(bus, delivery, error)
                 continue
             facts.setdefault(order_id, []).append(fact)
-            readable.append(delivery)
+            readable.append((order_id, delivery))
         try:
-            await orders.take_in(facts)
+            locked = await orders.take_in(facts)
         except TradingError as error:
             logger.warning("facts not stored, asked for again", error=repr(error), facts=len(readable))
-            await asyncio.gather(*(delivery.nak() for delivery in readable))
-            continue
-        await asyncio.gather(*(delivery.ack() for delivery in readable))
+            locked = set(facts)
+        for order_id, delivery in readable:
+            await (delivery.nak() if order_id in locked else delivery.ack())
 
 
 async def _bury(bus: Bus, delivery: Delivery, error: Malformed) -> None:

@@ -27,6 +27,7 @@ def document_of(order: Order) -> Document:
         "submit_by": terms.submit_by,
         "create_time": order.create_time,
         "update_time": order.update_time,
+        "receive_time": order.receive_time,
         "revision": order.revision,
         "facts": [_fact_document(fact) for fact in order.facts],
     }
@@ -51,6 +52,7 @@ def order_from(document: Document) -> Order:
         ),
         create_time=document["create_time"],
         update_time=document["update_time"],
+        receive_time=document.get("receive_time"),
         revision=document["revision"],
         facts=tuple(_fact_from(fact) for fact in document["facts"]),
     )
@@ -69,7 +71,10 @@ def _fact_document(fact: Fact) -> Document:
         "exchange_order_id": fact.exchange_order_id,
         "command_id": fact.command_id,
         "number": fact.number,
+        "cumulative": fact.cumulative,
     }
+    if any(fact.hops):
+        written["hops"] = list(fact.hops)
     if fact.reason:
         written["reason"] = [fact.reason.code, fact.reason.source.value, fact.reason.message]
     # What says nothing is not written: a fact has few of these fields.
@@ -91,4 +96,6 @@ def _fact_from(written: Document) -> Fact:
         command_id=written.get("command_id", ""),
         number=written.get("number", 0),
         reason=Reason(reason[0], Source(reason[1]), reason[2]) if reason else None,
+        cumulative=written.get("cumulative", 0),
+        hops=tuple(written.get("hops", ())),
     )

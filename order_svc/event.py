@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from order_svc.fact import Fact, Kind
-from order_svc.order import Order
+from order_svc.order import Order, PendingAction, State
+from order_svc.standing import Standing, standing_of
 
 
 class Asks(StrEnum):
@@ -48,19 +49,41 @@ class Changed:
         """Return the id of this change; the same order and revision is the same change."""
         return f"{self.order.order_id}:{self.order.revision}"
 
+    @property
+    def news(self) -> "News":
+        """Return the change in short."""
+        first_fill = bool(self.fills) and len(self.fills) == len(self.order.fills)
+        doubtful = self.happening == "BECAME_UNCERTAIN"
+        return News(self.order.order_id, self.order.state, standing_of(self.order), first_fill, doubtful)
+
 
 Event: TypeAlias = Command | Changed
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    """What an update says of its order, in the words of whoever watches the outbox and reads no payloads."""
+
+    order_id: str
+    state: State
+    standing: Standing
+    first_fill: bool = False
+    became_uncertain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message for the bus. `pending_order` names the order whose leaving PENDING proves that a command had effect."""
+    """One message for the bus.
+
+    `pending_order` names the order whose leaving PENDING proves that a command had effect. `news` is there for updates only.
+    """
 
     event_id: str
     subject: str
     payload: bytes
     headers: Mapping[str, str]
     pending_order: str = ""
+    news: News | None = None
 
 
 # From the least to the most telling.
@@ -83,9 +106,30 @@ _TELLING = (
 _SPOKEN = {Kind.BUST: "RESTATED", Kind.CORRECTION: "RESTATED", Kind.UNCERTAIN: "BECAME_UNCERTAIN"}
 
 
+def change_named(event_id: str) -> tuple[str, int]:
+    """Return the order and the revision that the id of a change names."""
+    order_id, _, revision = event_id.rpartition(":")
+    return order_id, int(revision)
+
+
 def submit(order: Order) -> Command:
     """Return the command that sends an order."""
     return Command(command_id=f"{order.order_id}:submit", asks=Asks.SUBMIT, order=order)
+
+
+def query(order: Order, number: int) -> Command:
+    """Return the command that asks the exchange what became of an order; `number` tells one question from another."""
+    return Command(command_id=f"{order.order_id}:query:{number}", asks=Asks.QUERY, order=order)
+
+
+def asked_before(order: Order) -> Command | None:
+    """Return the cancel or replace that is not decided yet, as it was first asked for; None when there is none."""
+    asked = order.pending
+    if asked is None:
+        return None
+    if order.pending_action is PendingAction.CANCEL:
+        return Command(asked.command_id, Asks.CANCEL, order)
+    return Command(asked.command_id, Asks.REPLACE, order, asked.quantity, asked.price_micros, asked.number)
 
 
 def created(order: Order) -> Changed:

@@ -54,6 +54,8 @@ class Fact:
     """Something that happened to an order. `fact_id` is its identity: the same id is the same fact, for ever.
 
     `time` is the clock of whoever did it, `record_time` ours when we stored it. Prices are micros, quantities shares.
+    `cumulative` is the exchange's own count of the filled shares at that moment, 0 when it did not say. `hops` are the moments of
+    the submission (microseconds since 1970: committed, published, intent, sent; 0 for unknown), on the first fact after it.
     """
 
     fact_id: str
@@ -68,6 +70,8 @@ class Fact:
     command_id: str = ""
     number: int = 0
     reason: Reason | None = None
+    cumulative: int = 0
+    hops: tuple[int, ...] = ()
 
     @property
     def identity(self) -> str:

@@ -61,4 +61,6 @@ class MarketMemory:
             venue_open=self._venue_open,
             symbol_halted=bool(price and price.halted),
             trading_state=self._trading_state,
+            price_age_seconds=time.monotonic() - price.heard_at if price else None,
+            price_max_age_seconds=self._max_age,
         )

@@ -4,13 +4,11 @@ An order is a fold over a *set* of facts: the same facts, in any order and howev
 redelivery, reordering and repair harmless (brokers' bugs of this kind are nearly all "last event wins").
 """
 
-from base64 import b32encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from hashlib import sha256
 
 from order_svc.fact import PROOF, Fact, Kind, Reason
 from runtime.money import average_micros
@@ -99,6 +97,8 @@ class Order:
     update_time: datetime
     revision: int = 1
     facts: tuple[Fact, ...] = field(default=())
+    # When the edge had the request; None when nobody said.
+    receive_time: datetime | None = None
 
     def with_facts(self, facts: Iterable[Fact], *, now: datetime) -> "Order":
         """Return the order that also knows these facts; the very same order when it knew them all."""
@@ -177,14 +177,37 @@ class Order:
         """Return the shares filled beyond the order: the exchange's error, kept and told, never dropped."""
         return max(self.filled_quantity - self.quantity, 0)
 
+    @property
+    def missing_quantity(self) -> int:
+        """Return the shares filled by the exchange's own count that no fill is known of; 0 when all are known."""
+        counted = [fact for fact in self.facts if fact.cumulative]
+        if not counted:
+            return 0
+        # The count only grows, whatever arrives first, unless the exchange takes fills back: then the latest count holds.
+        taken_back = bool(self._of(Kind.BUST, Kind.CORRECTION))
+        count = counted[-1].cumulative if taken_back else max(fact.cumulative for fact in counted)
+        return max(count - self.filled_quantity, 0)
+
+    @cached_property
+    def _undecided(self) -> tuple[Fact, ...]:
+        """The cancels and replaces without an answer, oldest first.
+
+        A replace is answered by what names its command or a number that is not below its own: a replacement that is learnt from
+        the exchange's books names no command.
+        """
+        answers = self._of(Kind.CANCEL_REJECTED, Kind.REPLACED, Kind.REPLACE_REJECTED)
+        commands = {fact.command_id for fact in answers}
+        number = max((fact.number for fact in answers if fact.kind is not Kind.CANCEL_REJECTED), default=0)
+        return tuple(
+            fact
+            for fact in self._of(Kind.CANCEL_REQUESTED, Kind.REPLACE_REQUESTED)
+            if fact.command_id not in commands and (fact.kind is Kind.CANCEL_REQUESTED or fact.number > number)
+        )
+
     @cached_property
     def pending(self) -> Fact | None:
         """Return the request that is not decided yet: the latest cancel or replace without an answer."""
-        if self.is_terminal:
-            return None
-        answered = {fact.command_id for fact in self._of(Kind.CANCEL_REJECTED, Kind.REPLACED, Kind.REPLACE_REJECTED)}
-        requests = self._of(Kind.CANCEL_REQUESTED, Kind.REPLACE_REQUESTED)
-        return next((fact for fact in reversed(requests) if fact.command_id not in answered), None)
+        return self._undecided[-1] if self._undecided and not self.is_terminal else None
 
     @property
     def pending_action(self) -> PendingAction:
@@ -275,26 +298,3 @@ _KINDS = list(Kind)
 def _place(fact: Fact) -> tuple[datetime, int, str]:
     """Return where a fact stands among its order's: by time, then as things usually follow one another."""
     return fact.time, _KINDS.index(fact.kind), fact.fact_id
-
-
-def order_id_of(account_id: str, client_order_id: str) -> str:
-    """Return the id of an order: a function of account and key, so that the primary key alone makes an order unique.
-
-    26 characters of a-z and 2-7 (128 bits of SHA-256), short enough for a ClOrdID (FIX tag 11) at any venue.
-    """
-    digest = sha256(f"{account_id}\0{client_order_id}".encode()).digest()[:16]
-    return b32encode(digest).decode().rstrip("=").lower()
-
-
-def fingerprint_of(terms: Terms, *, submit_by_given: bool) -> str:
-    """Return what tells two bodies under one key apart: the terms as the client gave them, without what we add."""
-    parts = (
-        terms.symbol,
-        terms.side,
-        terms.type,
-        terms.time_in_force,
-        str(terms.quantity),
-        str(terms.limit_price_micros),
-        terms.submit_by.isoformat() if submit_by_given and terms.submit_by else "",
-    )
-    return sha256("\0".join(parts).encode()).hexdigest()[:32]

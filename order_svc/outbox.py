@@ -3,31 +3,40 @@
 One document holds all events of a transaction: one insert, one change event and one delete pay for a hundred orders.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from bson import ObjectId
+from pymongo import ReturnDocument
 from pymongo.errors import OperationFailure, PyMongoError
 
-from order_svc.event import Message
+from order_svc.event import Message, News
+from order_svc.order import State
+from order_svc.standing import Standing
 from runtime.databases import Database
 
 ORDERS, OUTBOX, TOKENS = "orders", "outbox", "relay_tokens"
 RELAY = "relay"
-PENDING = "PENDING"
 # ChangeStreamHistoryLost, ChangeStreamFatalError, InvalidResumeToken, and tokens that cannot be read: the stream cannot be resumed.
 _LOST = frozenset({286, 280, 260, 40649, 50811, 9})
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one transaction said: a document of the outbox."""
+    """What one transaction said: a document of the outbox.
+
+    `commit_time_us` (microseconds since 1970) was read right before the commit; `landed` tells that the broker is known to have
+    all of it.
+    """
 
     entry_id: ObjectId
-    create_time: datetime
+    commit_time_us: int
     messages: tuple[Message, ...]
+    landed: bool = False
 
     @property
     def pending_orders(self) -> tuple[str, ...]:
@@ -35,21 +44,52 @@ class Entry:
         return tuple(message.pending_order for message in self.messages if message.pending_order)
 
 
-def outbox_document(messages: Sequence[Message]) -> dict[str, Any]:
-    """Return the document of what a transaction says."""
+@dataclass(frozen=True, slots=True)
+class Reign:
+    """A relay's time in office: its number and mark, and where the one before left off (None when nobody knows).
+
+    `born` is when the stream of updates was made that the one before published to.
+    """
+
+    epoch: int
+    mark: str
+    token: Mapping[str, Any] | None
+    born: int = 0
+
+
+def outbox_document(messages: Sequence[Message], *, after_us: int = 0) -> dict[str, Any]:
+    """Return the document of what a transaction says; make it as late as can be, as it tells when the commit began.
+
+    `after_us` is the time of an earlier commit about one of the orders: commits of one order stand in their order even if the
+    clocks of their hosts do not agree.
+    """
+    now = max(time.time_ns() // 1000, after_us + 1)
     return {
         "_id": ObjectId(),
-        "create_time": datetime.now(UTC),
+        "create_time": datetime.fromtimestamp(now / 1_000_000, UTC),
+        "commit_time_us": now,
         "messages": [
-            [message.event_id, message.subject, message.payload, dict(message.headers), message.pending_order]
-            for message in messages
+            [one.event_id, one.subject, one.payload, dict(one.headers), one.pending_order, _news_document(one.news)]
+            for one in messages
         ],
     }
 
 
+def _news_document(news: News | None) -> list[Any] | None:
+    if news is None:
+        return None
+    return [news.order_id, news.state.value, news.standing.value, news.first_fill, news.became_uncertain]
+
+
 def _entry_from(document: Mapping[str, Any]) -> Entry:
-    messages = tuple(Message(*fields) for fields in document["messages"])
-    return Entry(document["_id"], document["create_time"], messages)
+    messages = tuple(_message_from(row) for row in document["messages"])
+    return Entry(document["_id"], document["commit_time_us"], messages, document.get("landed", False))
+
+
+def _message_from(row: list[Any]) -> Message:
+    event_id, subject, payload, headers, pending_order, written = row
+    news = News(written[0], State(written[1]), Standing(written[2]), *written[3:]) if written else None
+    return Message(event_id, subject, payload, headers, pending_order, news)
 
 
 class MongoOutbox:
@@ -62,11 +102,12 @@ class MongoOutbox:
 
     async def follow(
         self, resume_after: Mapping[str, Any] | None
-    ) -> AsyncIterator[tuple[Entry | None, Mapping[str, Any]]]:
+    ) -> AsyncGenerator[tuple[Entry | None, Mapping[str, Any]], None]:
         """Return every new entry with the token to resume after it, for ever; now and then None with a token alone.
 
-        Only inserts are watched: settling is a delete and must not come back as news. Raises ResumeImpossible when the token is
-        too old or unknown, and DatabaseUnavailable when the stream breaks.
+        When the first comes the stream stands: what is committed from then on will come. Only inserts are watched: settling is a
+        delete and must not come back as news. Raises ResumeImpossible when the token is too old or unknown, and DatabaseUnavailable
+        when the stream breaks.
         """
         try:
             stream = await self._database.watch(
@@ -75,6 +116,8 @@ class MongoOutbox:
             try:
                 while True:
                     change = await stream.try_next()
+                    if not stream.alive or (change and change["operationType"] == "invalidate"):
+                        raise ResumeImpossible("the stream has ended: the outbox was dropped or renamed")
                     entry = _entry_from(change["fullDocument"]) if change else None
                     yield entry, stream.resume_token
             finally:
@@ -84,35 +127,62 @@ class MongoOutbox:
                 raise ResumeImpossible(str(error)) from error
             raise
 
-    async def unsettled(self, *, older_than: timedelta, but: Collection[ObjectId], limit: int) -> list[Entry]:
-        """Return entries of some age, oldest first, but for the named ones. Raises DatabaseUnavailable."""
-        query = {"create_time": {"$lte": datetime.now(UTC) - older_than}, "_id": {"$nin": list(but)}}
-        cursor = self._entries.find(query).sort("_id", 1).limit(limit)
-        return [_entry_from(document) for document in await self._database.read(cursor.to_list(None))]
+    async def old(self, *, older_than: timedelta, after: ObjectId | None, limit: int) -> list[tuple[ObjectId, int]]:
+        """Return ids of entries of some age with the times of their commits, in the order of the ids, from behind `after` on.
+
+        Raises DatabaseUnavailable.
+        """
+        query: dict[str, Any] = {"create_time": {"$lte": datetime.now(UTC) - older_than}}
+        if after:
+            query["_id"] = {"$gt": after}
+        cursor = self._entries.find(query, {"commit_time_us": 1}).sort("_id", 1).limit(limit)
+        found = await self._database.read(cursor.to_list(None))
+        return [(document["_id"], document["commit_time_us"]) for document in found]
+
+    async def load(self, entry_ids: Collection[ObjectId]) -> list[Entry]:
+        """Return those of the entries that are still there, in the order of their commits. Raises DatabaseUnavailable."""
+        cursor = self._entries.find({"_id": {"$in": list(entry_ids)}})
+        found = [_entry_from(document) for document in await self._database.read(cursor.to_list(None))]
+        return sorted(found, key=lambda entry: (entry.commit_time_us, entry.entry_id))
 
     async def still_pending(self, order_ids: Collection[str]) -> set[str]:
-        """Return those of the orders that have not left PENDING. Raises DatabaseUnavailable."""
+        """Return the orders but for those that are known to have left PENDING. Raises DatabaseUnavailable."""
         if not order_ids:
             return set()
-        query = {"_id": {"$in": list(order_ids)}, "state": PENDING}
+        query = {"_id": {"$in": list(order_ids)}, "state": {"$ne": State.PENDING.value}}
         found = await self._database.read(self._orders.find(query, {"_id": 1}).to_list(None))
-        return {document["_id"] for document in found}
+        return set(order_ids) - {document["_id"] for document in found}
 
     async def settle(self, entry_ids: Collection[ObjectId]) -> None:
-        """Forget entries: the broker has confirmed them. Raises DatabaseUnavailable."""
+        """Forget entries: the broker has confirmed them and their commands had effect. Raises DatabaseUnavailable."""
         if entry_ids:
             await self._database.read(self._entries.delete_many({"_id": {"$in": list(entry_ids)}}))
 
-    async def saved_token(self) -> Mapping[str, Any] | None:
-        """Return where the relay left off; None when it never ran or the token was wiped. Raises DatabaseUnavailable."""
-        found = await self._database.read(self._tokens.find_one({"_id": RELAY}))
-        token: Mapping[str, Any] | None = found.get("token") if found else None
-        return token
+    async def note_landed(self, entry_ids: Collection[ObjectId]) -> None:
+        """Keep that the broker has these entries although they are not settled yet. Raises DatabaseUnavailable."""
+        if entry_ids:
+            change = {"$set": {"landed": True}}
+            await self._database.read(self._entries.update_many({"_id": {"$in": list(entry_ids)}}, change))
 
-    async def save_token(self, token: Mapping[str, Any]) -> None:
-        """Keep where the relay is. Raises DatabaseUnavailable."""
-        change = {"$set": {"token": token, "update_time": datetime.now(UTC)}}
-        await self._database.read(self._tokens.update_one({"_id": RELAY}, change, upsert=True))
+    async def take_over(self) -> Reign:
+        """Begin a reign: whoever reigned before can save nothing from now on. Raises DatabaseUnavailable."""
+        mark = uuid4().hex
+        change = {"$inc": {"epoch": 1}, "$set": {"mark": mark, "update_time": datetime.now(UTC)}}
+        found = await self._database.read(
+            self._tokens.find_one_and_update({"_id": RELAY}, change, upsert=True, return_document=ReturnDocument.AFTER)
+        )
+        return Reign(found["epoch"], mark, found.get("token"), found.get("born", 0))
+
+    async def save_token(self, reign: Reign, token: Mapping[str, Any], *, born: int) -> bool:
+        """Keep where the relay is, and in which life of the stream of updates; False when another reigns by now.
+
+        Raises DatabaseUnavailable.
+        """
+        change = {"$set": {"token": token, "born": born, "update_time": datetime.now(UTC)}}
+        # The mark tells two reigns of one number apart, which a wiped document makes possible.
+        mine = {"_id": RELAY, "epoch": reign.epoch, "mark": reign.mark}
+        result = await self._database.read(self._tokens.update_one(mine, change))
+        return bool(result.matched_count)
 
 
 class ResumeImpossible(PyMongoError):

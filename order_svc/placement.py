@@ -1,19 +1,26 @@
 """Placing orders: the key decides, then the checks, and many callers share one transaction."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Protocol
 
 from order_svc import event, risk
 from order_svc.event import Event
-from order_svc.order import Order, Terms, TimeInForce, Type, fingerprint_of, order_id_of
+from order_svc.identity import fingerprint_of, order_id_of
+from order_svc.order import Order, Terms, TimeInForce, Type
+from order_svc.pace import Pace
 from runtime.batching import Batcher
-from runtime.errors import AlreadyExists, InvalidArgument, TradingError
+from runtime.crash_points import reach
+from runtime.errors import AlreadyExists, Contended, InvalidArgument, TradingError
 
-# One flush pays for many orders; a single one waits no longer than this for company.
+# One flush pays for many orders; where there was company a moment ago it is worth waiting for.
 MAX_BATCH = 100
-MAX_WAIT_SECONDS = 0.003
+MAX_WAIT_SECONDS = 0.012
+CALM_WAIT_SECONDS = 0.001
 # MARKET, IOC and FOK are about the price of now.
 QUICK_SUBMIT_SECONDS = 30.0
 
@@ -30,7 +37,7 @@ class SubmitByPassed(InvalidArgument):
     reason = "SUBMIT_BY_PASSED"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wish:
     """What a client wants placed. `submit_by_given` tells the client's own time limit from one that we add."""
 
@@ -38,8 +45,10 @@ class Wish:
     client_order_id: str
     terms: Terms
     submit_by_given: bool = False
+    # When the edge had it, for the timeline only.
+    receive_time: datetime | None = None
 
-    @property
+    @cached_property
     def order_id(self) -> str:
         """Return the id that the order has, or would have."""
         return order_id_of(self.account_id, self.client_order_id)
@@ -86,7 +95,10 @@ class MarketView(Protocol):
 
 
 class Placements:
-    """Takes wishes and makes orders of them. `now` is the clock, `session_end` tells when the venue's day ends."""
+    """Takes wishes and makes orders of them, at most `max_batch` in one transaction.
+
+    `now` is the clock, `session_end` tells when the venue's day ends.
+    """
 
     def __init__(
         self,
@@ -97,11 +109,13 @@ class Placements:
         limits: risk.Limits,
         now: Callable[[], datetime],
         session_end: Callable[[datetime], datetime],
+        max_batch: int = MAX_BATCH,
     ) -> None:
         self._store, self._finished, self._market = store, finished, market
         self._limits, self._now, self._session_end = limits, now, session_end
+        self._pace = Pace(limits)
         self._batcher: Batcher[Wish, Placed] = Batcher(
-            self._place_together, max_items=MAX_BATCH, max_wait=MAX_WAIT_SECONDS
+            self._place_together, max_items=max_batch, max_wait=MAX_WAIT_SECONDS, calm_wait=CALM_WAIT_SECONDS
         )
 
     async def run(self) -> None:
@@ -116,31 +130,57 @@ class Placements:
         return await self._batcher.add(wish)
 
     async def _place_together(self, wishes: Sequence[Wish]) -> Sequence[Placed | Exception]:
-        known = await self._known([wish.order_id for wish in wishes])
-        refused: dict[int, TradingError] = {}
-        new: dict[str, tuple[int, Order]] = {}
+        known: dict[str, Order] = await self._known([wish.order_id for wish in wishes])
+        reach("K1")
+        # What becomes of each key: an order that was there, a new one, or why there is none. A refusal is its wish's alone.
+        new: dict[str, Order] = {}
+        makers: dict[str, int] = {}
+        refused: dict[int, Exception] = {}
         for index, wish in enumerate(wishes):
             if wish.order_id in known or wish.order_id in new:
                 continue
             try:
-                new[wish.order_id] = index, self.admitted(wish)
+                new[wish.order_id] = self._admitted_now(wish)
+                makers[wish.order_id] = index
             except TradingError as refusal:
                 refused[index] = refusal
-        orders = [order for _, order in new.values()]
-        if orders:
-            # Losers of a race with another process: the primary key has decided, the winner's order is the answer.
-            events = [said for order in orders for said in (event.submit(order), event.created(order))]
-            known |= await self._store.insert(orders, events)
+        # Losers of a race with another process: the primary key has decided, the winner's order is the answer.
+        kept_out = await self._store_together(list(new.values()))
+        ends: Mapping[str, Order | Exception] = {**new, **kept_out, **known}
 
         def outcome(index: int, wish: Wish) -> Placed | Exception:
             if index in refused:
                 return refused[index]
-            if wish.order_id in known:
-                return _replay(known[wish.order_id], wish)
-            maker, order = new[wish.order_id]
-            return Placed(order, replayed=False) if maker == index else _replay(order, wish)
+            is_its_own = makers.get(wish.order_id) == index and wish.order_id not in kept_out
+            return _outcome(wish, ends[wish.order_id], is_its_own=is_its_own)
 
         return [outcome(index, wish) for index, wish in enumerate(wishes)]
+
+    def _admitted_now(self, wish: Wish) -> Order:
+        order = self.admitted(wish)
+        self._pace.admit(order, time.monotonic())
+        return order
+
+    async def _store_together(self, orders: Sequence[Order]) -> Mapping[str, Order | Exception]:
+        """Store new orders; return for those that were not stored the order that has their key, or what kept them out."""
+        if not orders:
+            return {}
+        try:
+            return await self._insert(orders)
+        except Contended:
+            # One of them is locked. Each by itself, so that only that one's caller has to come again.
+            alone = await asyncio.gather(*(self._insert([order]) for order in orders), return_exceptions=True)
+        kept_out: dict[str, Order | Exception] = {}
+        for order, result in zip(orders, alone, strict=True):
+            if isinstance(result, Exception):
+                kept_out[order.order_id] = result
+            elif not isinstance(result, BaseException):
+                kept_out |= result
+        return kept_out
+
+    async def _insert(self, orders: Sequence[Order]) -> dict[str, Order]:
+        events = [said for order in orders for said in (event.submit(order), event.created(order))]
+        return await self._store.insert(orders, events)
 
     async def _known(self, order_ids: Sequence[str]) -> dict[str, Order]:
         ended = await self._finished.find(order_ids)
@@ -153,7 +193,12 @@ class Placements:
         if terms.submit_by is None:
             terms = replace(terms, submit_by=self._default_submit_by(terms, now))
         elif terms.submit_by <= now:
-            raise SubmitByPassed("submit_by is over already", field="submit_by")
+            raise SubmitByPassed(
+                "submit_by is over already",
+                field="submit_by",
+                limit=now.isoformat(),
+                actual=terms.submit_by.isoformat(),
+            )
         return Order(
             order_id=wish.order_id,
             client_order_id=wish.client_order_id,
@@ -162,12 +207,20 @@ class Placements:
             terms=risk.check(terms, self._market.of(terms.symbol), self._limits),
             create_time=now,
             update_time=now,
+            receive_time=wish.receive_time,
         )
 
     def _default_submit_by(self, terms: Terms, now: datetime) -> datetime | None:
         if terms.type is Type.MARKET or terms.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
             return now + timedelta(seconds=QUICK_SUBMIT_SECONDS)
         return None if terms.time_in_force is TimeInForce.GTC else self._session_end(now)
+
+
+def _outcome(wish: Wish, end: Order | Exception, *, is_its_own: bool) -> Placed | Exception:
+    """Return the answer to a wish whose key ended so; `is_its_own` says that this very wish has made the order."""
+    if isinstance(end, Exception):
+        return end
+    return Placed(end, replayed=False) if is_its_own else _replay(end, wish)
 
 
 def _replay(first: Order, wish: Wish) -> Placed | Exception:

@@ -1,7 +1,7 @@
 """A client's request read into a wish: every field checked for what it can be, before anything is looked up."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
@@ -12,8 +12,9 @@ from runtime.errors import InvalidArgument
 from runtime.money import micros_from_text
 
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_SYMBOL_LENGTH = 32
+MAX_KEY, MAX_SYMBOL = 64, 32
 MAX_QUANTITY = 10**9
+_MILLISECONDS_DIGITS = 13
 
 
 class InvalidClientOrderId(InvalidArgument):
@@ -26,6 +27,12 @@ class FieldRequired(InvalidArgument):
     """A field that is needed is absent."""
 
     reason = "FIELD_REQUIRED"
+
+
+class InvalidSymbol(InvalidArgument):
+    """The symbol is longer than any symbol is."""
+
+    reason = "INVALID_SYMBOL"
 
 
 class InvalidSide(InvalidArgument):
@@ -88,12 +95,21 @@ class InvalidTime(InvalidArgument):
     reason = "INVALID_TIME"
 
 
-def wish_from(request: order_pb2.PlaceOrderRequest, *, account_id: str, key_header: str = "") -> Wish:
+def wish_from(
+    request: order_pb2.PlaceOrderRequest,
+    *,
+    account_id: str,
+    key_header: str = "",
+    receive_time: datetime | None = None,
+) -> Wish:
     """Return the wish that a request means. Raises the refusal of the first field that cannot be."""
     key = request.client_order_id or key_header or f"srv-{uuid4().hex}"
     if not _KEY.fullmatch(key):
         raise InvalidClientOrderId(
-            "client_order_id must be 1 to 64 characters of [A-Za-z0-9._:-]", field="client_order_id"
+            "client_order_id must be 1 to 64 characters of [A-Za-z0-9._:-]",
+            field="client_order_id",
+            limit=MAX_KEY,
+            actual=len(key),
         )
     kind = _type_of(request.type)
     submit_by = None
@@ -108,14 +124,29 @@ def wish_from(request: order_pb2.PlaceOrderRequest, *, account_id: str, key_head
         limit_price_micros=_limit_price_of(request, kind),
         submit_by=submit_by,
     )
-    return Wish(account_id, key, terms, submit_by_given=submit_by is not None)
+    return Wish(account_id, key, terms, submit_by_given=submit_by is not None, receive_time=receive_time)
+
+
+def received_time(text: str, *, now: datetime) -> datetime:
+    """Return when the edge had the request, from milliseconds since 1970 as text; what is absent or cannot be is our own time.
+
+    A clock that is ahead, or a wrong header, must not tell more than a minute of what never was.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) <= _MILLISECONDS_DIGITS):
+        return now
+    when = datetime.fromtimestamp(int(text) / 1000, UTC)
+    return min(max(when, now - timedelta(minutes=1)), now)
 
 
 def quantity_of(quantity: int) -> int:
     """Return the quantity. Raises InvalidQuantity unless it is 1 to 10^9."""
-    if not 0 < quantity <= MAX_QUANTITY:
+    if quantity < 1:
         raise InvalidQuantity(
-            "quantity must be a whole number of shares, at least 1", field="quantity", actual=quantity
+            "quantity must be a whole number of shares, at least 1", field="quantity", limit=1, actual=quantity
+        )
+    if quantity > MAX_QUANTITY:
+        raise InvalidQuantity(
+            f"quantity must be at most {MAX_QUANTITY}", field="quantity", limit=MAX_QUANTITY, actual=quantity
         )
     return quantity
 
@@ -124,7 +155,7 @@ def price_of(text: str) -> int:
     """Return a limit price in micros. Raises InvalidMoney, or InvalidPrice unless it is above zero."""
     micros = micros_from_text(text, field="limit_price")
     if micros <= 0:
-        raise InvalidPrice("limit_price must be above zero", field="limit_price", actual=text)
+        raise InvalidPrice("limit_price must be above zero", field="limit_price", limit="0.000001", actual=text)
     return micros
 
 
@@ -140,8 +171,10 @@ def time_from(stamp: object, *, field: str) -> datetime:
 def _symbol_of(symbol: str) -> str:
     if not symbol:
         raise FieldRequired("symbol is required", field="symbol")
-    if len(symbol) > _SYMBOL_LENGTH:
-        raise InvalidArgument(f"symbol has more than {_SYMBOL_LENGTH} characters", field="symbol")
+    if len(symbol) > MAX_SYMBOL:
+        raise InvalidSymbol(
+            f"symbol has more than {MAX_SYMBOL} characters", field="symbol", limit=MAX_SYMBOL, actual=len(symbol)
+        )
     return symbol
 
 
@@ -149,26 +182,33 @@ def _side_of(request: order_pb2.PlaceOrderRequest) -> Side:
     named = {1: Side.BUY, 2: Side.SELL}.get(request.side)
     alias = {"buy": Side.BUY, "sell": Side.SELL}.get(request.order_type.lower())
     if request.order_type and alias is None:
-        raise InvalidSide('order_type must be "buy" or "sell"', field="order_type", actual=request.order_type[:40])
+        raise InvalidSide(
+            'order_type must be "buy" or "sell"', field="order_type", limit="buy, sell", actual=request.order_type[:40]
+        )
     if named and alias and named is not alias:
         raise AliasConflict("side and order_type are two names of one field and differ", field="side")
     side = named or alias
     if side is None:
-        raise InvalidSide("side must be BUY or SELL", field="side", actual=request.side)
+        raise InvalidSide("side must be BUY or SELL", field="side", limit="BUY, SELL", actual=request.side)
     return side
 
 
 def _type_of(value: int) -> Type:
     kind = {1: Type.LIMIT, 2: Type.MARKET}.get(value)
     if kind is None:
-        raise InvalidType("type must be LIMIT or MARKET", field="type", actual=value)
+        raise InvalidType("type must be LIMIT or MARKET", field="type", limit="LIMIT, MARKET", actual=value)
     return kind
 
 
 def _time_in_force_of(value: int) -> TimeInForce:
     kinds = {0: TimeInForce.DAY, 1: TimeInForce.DAY, 2: TimeInForce.IOC, 3: TimeInForce.FOK, 4: TimeInForce.GTC}
     if value not in kinds:
-        raise InvalidTimeInForce("time_in_force must be DAY, IOC, FOK or GTC", field="time_in_force", actual=value)
+        raise InvalidTimeInForce(
+            "time_in_force must be DAY, IOC, FOK or GTC",
+            field="time_in_force",
+            limit="DAY, IOC, FOK, GTC",
+            actual=value,
+        )
     return kinds[value]
 
 

@@ -90,6 +90,9 @@ class Limits:
     max_notional_micros: int = 10_000_000 * MICROS
     limit_collar_bps: int = 1_000
     market_collar_bps: int = 500
+    # One account's: seconds in which the same order is not placed twice, and new orders a second. 0 means off; see order_svc.pace.
+    duplicate_burst_seconds: float = 0.0
+    orders_per_second: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +115,24 @@ class Market:
     venue_open: bool
     symbol_halted: bool
     trading_state: str = "ACTIVE"
+    # How old the last price is, and from what age on it is not live any more, in seconds; None when there never was one.
+    price_age_seconds: float | None = None
+    price_max_age_seconds: float = 0.0
 
 
 def check(terms: Terms, market: Market, limits: Limits) -> Terms:
     """Return the terms with the collar price that a MARKET order gets. Raises the first refusal that applies."""
     instrument = market.instrument
     if instrument is None:
-        raise UnknownSymbol(f"there is no symbol {terms.symbol!r}; search with instruments.search", symbol=terms.symbol)
+        raise UnknownSymbol(
+            f"there is no symbol {terms.symbol!r}; search with instruments.search",
+            symbol=terms.symbol,
+            actual=terms.symbol,
+        )
     if not instrument.tradable:
-        raise SymbolNotTradable(f"{terms.symbol} is listed but not traded", symbol=terms.symbol)
+        raise SymbolNotTradable(
+            f"{terms.symbol} is listed but not traded", symbol=terms.symbol, limit="tradable", actual="not tradable"
+        )
     check_steps(terms.quantity, terms.limit_price_micros, instrument)
     _check_phase(terms, market)
     if not market.last_price_micros:
@@ -128,6 +140,8 @@ def check(terms: Terms, market: Market, limits: Limits) -> Terms:
             f"there is no live price of {terms.symbol} now; try again when there is",
             retry_after_seconds=5.0,
             symbol=terms.symbol,
+            limit=market.price_max_age_seconds,
+            actual="none" if market.price_age_seconds is None else round(market.price_age_seconds, 3),
         )
     return check_price(terms, market.last_price_micros, instrument, limits)
 
@@ -152,13 +166,27 @@ def check_steps(quantity: int, limit_price_micros: int, instrument: Instrument) 
 
 def _check_phase(terms: Terms, market: Market) -> None:
     if market.trading_state == "HALTED":
-        raise TradingHalted("new orders are stopped for now", retry_after_seconds=30.0)
+        raise TradingHalted(
+            "new orders are stopped for now", retry_after_seconds=30.0, limit="ACTIVE", actual=market.trading_state
+        )
     if market.trading_state == "REDUCING" and terms.side is Side.BUY:
-        raise TradingReducing("only sells and cancels are taken for now", retry_after_seconds=30.0)
+        raise TradingReducing(
+            "only sells and cancels are taken for now",
+            retry_after_seconds=30.0,
+            limit=Side.SELL.value,
+            actual=terms.side.value,
+            reference=market.trading_state,
+        )
     if not market.venue_open:
-        raise MarketClosed("the venue is closed", retry_after_seconds=60.0)
+        raise MarketClosed("the venue is closed", retry_after_seconds=60.0, limit="OPEN", actual="CLOSED")
     if market.symbol_halted:
-        raise SymbolHalted(f"trading in {terms.symbol} is halted", retry_after_seconds=30.0, symbol=terms.symbol)
+        raise SymbolHalted(
+            f"trading in {terms.symbol} is halted",
+            retry_after_seconds=30.0,
+            symbol=terms.symbol,
+            limit="trading",
+            actual="halted",
+        )
 
 
 def check_price(terms: Terms, last_micros: int, instrument: Instrument, limits: Limits) -> Terms:
@@ -183,6 +211,7 @@ def check_price(terms: Terms, last_micros: int, instrument: Instrument, limits: 
             f"quantity times price must be at most {text_from_micros(limits.max_notional_micros)}",
             limit=text_from_micros(limits.max_notional_micros),
             actual=text_from_micros(notional),
+            reference=text_from_micros(worst),
         )
     return terms
 

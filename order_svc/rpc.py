@@ -1,18 +1,19 @@
 """gRPC door of orders: in, do, out."""
 
-from collections.abc import AsyncIterator
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from gen.trading.v1 import order_pb2 as pb
 from gen.trading.v1 import order_pb2_grpc
 from order_svc import request as requests
 from order_svc import wire
-from order_svc.order import Order, order_id_of
+from order_svc.identity import order_id_of
+from order_svc.order import Order
 from order_svc.service import OrderFilter, Orders, estimated_amount_micros
 from runtime import logs
 from runtime.auth import READ, TRADE, current_principal
-from runtime.errors import InvalidArgument, ResourceExhausted
+from runtime.errors import InvalidArgument, Outcome, ResourceExhausted, TradingError
 from runtime.money import text_or_empty
 from runtime.rpc import Context, Service, metadata_value
 
@@ -28,6 +29,8 @@ ACCESS: dict[str, str | None] = {
     "GetOrderTimeline": READ,
     "StreamOrderUpdates": READ,
 }
+# When the edge had the request, in milliseconds since 1970.
+RECEIVED = "x-received-time"
 DEFAULT_PAGE, EXECUTIONS_PAGE, MAX_PAGE = 50, 100, 500
 
 logger = logs.get_logger("order_svc.rpc")
@@ -66,16 +69,37 @@ class _Selector(Protocol):
 class OrderServicer(order_pb2_grpc.OrderServiceServicer):
     """trading.v1.OrderService; the contract is told in protos/trading/v1/order.proto."""
 
-    def __init__(self, orders: Orders, updates: Updates, *, max_streams: int) -> None:
+    def __init__(
+        self,
+        orders: Orders,
+        updates: Updates,
+        *,
+        max_streams: int,
+        count_refusal: Callable[[str], None],
+        pushed: Callable[[str], datetime | None],
+    ) -> None:
         self._orders, self._updates = orders, updates
+        self._count_refusal, self._pushed = count_refusal, pushed
         self._streams, self._max_streams = 0, max_streams
 
     async def PlaceOrder(self, request: pb.PlaceOrderRequest, context: Context) -> pb.PlaceOrderResponse:
         """Store an order durably, or answer with the one that the key has."""
+        received = requests.received_time(metadata_value(context, RECEIVED), now=_now())
         account = current_principal().account(request.account_id)
-        wish = requests.wish_from(request, account_id=account, key_header=metadata_value(context, "idempotency-key"))
+        wish = requests.wish_from(
+            request,
+            account_id=account,
+            key_header=metadata_value(context, "idempotency-key"),
+            receive_time=received,
+        )
         with logs.bind(order_id=wish.order_id, account_id=account):
-            placed = await self._orders.place(wish)
+            try:
+                placed = await self._orders.place(wish)
+            except TradingError as refusal:
+                if refusal.outcome is Outcome.NOT_EXECUTED:
+                    self._count_refusal(refusal.reason)
+                    logger.info("order refused", reason=refusal.reason, **refusal.metadata)
+                raise
             logger.info("order replayed" if placed.replayed else "order placed", symbol=wish.terms.symbol)
         return pb.PlaceOrderResponse(order=wire.order_to_proto(placed.order), replayed=placed.replayed)
 
@@ -133,7 +157,8 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         self, request: pb.GetOrderTimelineRequest, context: Context
     ) -> pb.GetOrderTimelineResponse:
         """Return what happened to one order."""
-        return pb.GetOrderTimelineResponse(entries=wire.timeline_to_proto(await self._selected_order(request)))
+        order = await self._selected_order(request)
+        return pb.GetOrderTimelineResponse(entries=wire.timeline_to_proto(order, pushed=self._pushed(order.order_id)))
 
     async def StreamOrderUpdates(
         self, request: pb.StreamOrderUpdatesRequest, context: Context
@@ -168,6 +193,11 @@ def _selected(request: _Selector) -> tuple[str, str]:
     if request.order_id and by_key and request.order_id != by_key:
         raise requests.AliasConflict("order_id and client_order_id name two different orders", field="order_id")
     return account, request.order_id or by_key
+
+
+def _now() -> datetime:
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def _page_size(asked: int, default: int) -> int:

@@ -1,5 +1,6 @@
 """The use cases of orders: place, preview, cancel, replace, look up, and take in what the exchange said."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,7 +13,7 @@ from order_svc.fact import Fact, Kind
 from order_svc.order import Order, PendingAction, State, Type
 from order_svc.placement import Finished, MarketView, Placed, Placements, Wish
 from runtime import logs
-from runtime.errors import FailedPrecondition, InvalidArgument, NotFound
+from runtime.errors import Contended, FailedPrecondition, InvalidArgument, NotFound
 
 logger = logs.get_logger("order_svc.service")
 
@@ -169,15 +170,42 @@ class Orders:
         """Return orders of the account, newest first, and the token of the next page (empty on the last)."""
         return await self._store.page(account_id, wanted, size=size, token=token)
 
-    async def take_in(self, facts: Mapping[str, Sequence[Fact]]) -> None:
-        """Fold facts into their orders, all in one transaction. Facts about orders that are not ours are logged and dropped."""
-        changed = await self._store.update({order_id: self._fold(new) for order_id, new in facts.items()})
-        for order_id in facts.keys() - changed.keys():
+    async def take_in(self, facts: Mapping[str, Sequence[Fact]]) -> set[str]:
+        """Fold facts into their orders, all in one transaction; return the orders that could not be changed now.
+
+        Facts about orders that are not ours are logged and dropped. Raises DatabaseUnavailable when none could be changed.
+        """
+        folds = {order_id: self._fold(new) for order_id, new in facts.items()}
+        locked: set[str] = set()
+        try:
+            changed = await self._store.update(folds)
+        except Contended:
+            if len(folds) == 1:
+                raise
+            changed, locked = await self._fold_singly(folds)
+        for order_id in facts.keys() - changed.keys() - locked:
             logger.debug("no news in facts, or no such order", order_id=order_id)
         for order in changed.values():
             if order.overfilled_quantity:
                 logger.error("overfilled by the exchange", order_id=order.order_id, shares=order.overfilled_quantity)
         await self._finished.remember([order for order in changed.values() if order.is_terminal])
+        return locked
+
+    async def _fold_singly(self, folds: Mapping[str, Change]) -> tuple[dict[str, Order], set[str]]:
+        """Change each order by itself, as one of them is locked; return the changed ones and those that stay as they are."""
+        changed: dict[str, Order] = {}
+        locked: set[str] = set()
+
+        async def one(order_id: str, change: Change) -> None:
+            try:
+                changed.update(await self._store.update({order_id: change}))
+            except Contended:
+                locked.add(order_id)
+
+        async with asyncio.TaskGroup() as group:
+            for order_id, change in folds.items():
+                group.create_task(one(order_id, change))
+        return changed, locked
 
     def _fold(self, facts: Iterable[Fact]) -> Change:
         def change(order: Order) -> tuple[Order, Sequence[Event]]:

@@ -1,23 +1,27 @@
 """Orders in MongoDB: the truth. Orders and what is said about them are written in one transaction (transactional outbox)."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pymongo import DESCENDING, ReplaceOne
+from bson import ObjectId
+from pymongo import DESCENDING
 from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.read_concern import ReadConcern
 
 from order_svc.documents import Document, document_of, order_from
 from order_svc.event import Event, Message
 from order_svc.order import OPEN, Order
 from order_svc.outbox import outbox_document
 from order_svc.service import Change, OrderFilter
+from runtime.crash_points import reach
 from runtime.databases import Database, Session
 from runtime.errors import InvalidArgument
 
 ORDERS, OUTBOX, AUDIT = "orders", "outbox", "audit"
 DUPLICATE_KEY = 11000
+COMMITTED = "commit_time_us"
 
 
 class InvalidPageToken(InvalidArgument):
@@ -27,11 +31,20 @@ class InvalidPageToken(InvalidArgument):
 
 
 class MongoOrderStore:
-    """Orders and outbox in one MongoDB database. `encode` makes of an event the message that goes on the bus."""
+    """Orders and outbox in one MongoDB database. `encode` makes of an event the message that goes on the bus; `committed` is called
+    with the outbox entry's id right after new orders are committed.
+    """
 
-    def __init__(self, database: Database, encode: Callable[[Event], Message]) -> None:
-        self._database, self._encode = database, encode
+    def __init__(
+        self,
+        database: Database,
+        encode: Callable[[Event], Message],
+        committed: Callable[[ObjectId], None] = lambda entry_id: None,
+    ) -> None:
+        self._database, self._encode, self._committed = database, encode, committed
         self._orders, self._outbox = database.collection(ORDERS), database.collection(OUTBOX)
+        # A list of one moment: a changed order is a new row, which a scan in steps could meet twice or not at all.
+        self._lists = self._orders.with_options(read_concern=ReadConcern("snapshot"))
 
     async def ensure_indexes(self) -> None:
         """Make the collections and the one index beside the primary key: an account's history, newest first."""
@@ -68,14 +81,17 @@ class MongoOrderStore:
                 return there
 
     async def _insert(self, orders: Sequence[Order], events: Sequence[Event]) -> None:
-        documents = [document_of(order) for order in orders]
         outgoing = outbox_document([self._encode(event) for event in events])
+        documents = _documents(orders, outgoing)
 
         async def write(session: Session) -> None:
             await self._orders.insert_many(documents, session=session)
+            reach("K2")
             await self._outbox.insert_one(outgoing, session=session)
 
         await self._database.transaction(write)
+        self._committed(outgoing["_id"])
+        reach("K3")
 
     async def update(self, changes: Mapping[str, Change]) -> dict[str, Order]:
         """Change orders and store the events in one transaction; return the changed ones; unknown ids are left out.
@@ -86,22 +102,28 @@ class MongoOrderStore:
         async def write(session: Session) -> dict[str, Order]:
             cursor = self._orders.find({"_id": {"$in": list(changes)}}, session=session)
             changed: dict[str, Order] = {}
-            writes: list[ReplaceOne[Document]] = []
             messages: list[Message] = []
+            committed_us = 0
             for document in await cursor.to_list(None):
                 before = order_from(document)
+                committed_us = max(committed_us, document.get(COMMITTED, 0))
                 after, events = changes[before.order_id](before)
                 if after is before:
                     continue
                 changed[after.order_id] = after
-                writes.append(ReplaceOne({"_id": after.order_id, "revision": before.revision}, document_of(after)))
                 messages += [self._encode(event) for event in events]
-            if writes:
-                await self._orders.bulk_write(writes, ordered=False, session=session)
-                await self._outbox.insert_one(outbox_document(messages), session=session)
+            if changed:
+                # Two statements for all orders instead of a replacement for each: the server's cost is by statement (0.36 ms
+                # an order against 0.91 on SecantusDB). The transaction's snapshot keeps out whoever changes one meanwhile.
+                outgoing = outbox_document(messages, after_us=committed_us)
+                await self._orders.delete_many({"_id": {"$in": list(changed)}}, session=session)
+                await self._orders.insert_many(_documents(changed.values(), outgoing), session=session)
+                await self._outbox.insert_one(outgoing, session=session)
             return changed
 
-        return await self._database.transaction(write)
+        updated = await self._database.transaction(write)
+        reach("K14")
+        return updated
 
     async def get(self, account_id: str, order_id: str) -> Order | None:
         """Return one order of the account. Raises DatabaseUnavailable."""
@@ -127,9 +149,14 @@ class MongoOrderStore:
         if either:
             query["$and"] = either
         newest_first = [("create_time", DESCENDING), ("_id", DESCENDING)]
-        cursor = self._orders.find(query).sort(newest_first).limit(size + 1)
+        cursor = self._lists.find(query).sort(newest_first).limit(size + 1)
         found = [order_from(document) for document in await self._database.read(cursor.to_list(None))]
         return found[:size], _token_after(found[size - 1]) if len(found) > size else ""
+
+
+def _documents(orders: Iterable[Order], outgoing: Document) -> list[Document]:
+    """Return the rows of orders, each with the time of the commit that writes it."""
+    return [{**document_of(order), COMMITTED: outgoing[COMMITTED]} for order in orders]
 
 
 def _is_duplicate(error: BulkWriteError | DuplicateKeyError) -> bool:

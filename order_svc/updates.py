@@ -1,8 +1,11 @@
 """An account's changes as a stream with positions, read from the bus; what partners follow over gRPC."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+
+from nats.js import api
 
 from gen.trading.v1 import order_pb2
+from order_svc.event import change_named
 from runtime.jetstream import Bus, Heard
 from runtime.positions import Position, follow, sequence_at
 from runtime.subjects import ORDER_UPDATES, order_update
@@ -26,12 +29,31 @@ class AccountUpdates:
         else:
             seen = await self._bus.last_on(ORDER_UPDATES, subject)
         yield order_pb2.StreamOrderUpdatesResponse(position=str(Position(born, seen)))
-        async for heard in follow(self._bus, ORDER_UPDATES, subject, after=seen):
+        async for heard in follow(self._bus, ORDER_UPDATES, subject, after=Position(born, seen)):
             if heard is not None:
                 previous, seen = seen, heard.sequence
                 yield _response(heard, born, previous)
             else:
                 yield order_pb2.StreamOrderUpdatesResponse(position=str(Position(born, seen)))
+
+
+class ToldUpdates:
+    """What ORDER_UPDATES has, for who must not tell it again (order_svc.told)."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def born(self) -> int:
+        """Return when the stream was made, in ms since 1970. Raises BusUnavailable."""
+        return (await self._bus.stream_created(ORDER_UPDATES))[0]
+
+    async def told(self, subject: str) -> Mapping[str, int]:
+        """Return the newest revision of each order that the stream has on a subject. Raises BusUnavailable."""
+        newest: dict[str, int] = {}
+        async for heard in self._bus.history(ORDER_UPDATES, subject, after=0):
+            order_id, revision = change_named(heard.headers.get(api.Header.MSG_ID, ":0"))
+            newest[order_id] = max(newest.get(order_id, 0), revision)
+        return newest
 
 
 def _response(heard: Heard, born: int, previous: int) -> order_pb2.StreamOrderUpdatesResponse:

@@ -1,6 +1,7 @@
 """Orders in the words of the contract: domain to protobuf and back. Both doors use it."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from google.protobuf.message import DecodeError
@@ -24,7 +25,7 @@ def message_of(event: Event) -> Message:
     headers = {"Order-Id": order.order_id, "Idempotency-Key": order.client_order_id}
     if isinstance(event, Changed):
         subject, payload = order_update(order.account_id), update_to_proto(event).SerializeToString()
-        return Message(event.event_id, subject, payload, headers)
+        return Message(event.event_id, subject, payload, headers, news=event.news)
     subject, payload = order_command(order.account_id), command_to_proto(event).SerializeToString()
     pending = order.order_id if event.asks is Asks.SUBMIT else ""
     return Message(event.command_id, subject, payload, headers, pending)
@@ -83,26 +84,55 @@ def update_to_proto(change: Changed) -> order_pb2.OrderUpdate:
     return order_pb2.OrderUpdate(event=happened, order=order_to_proto(change.order))
 
 
-def timeline_to_proto(order: Order) -> list[order_pb2.TimelineEntry]:
-    """Return what happened to an order, oldest first."""
-    entries = [
+# What the hops of a fact tell, in their order.
+_HOPS = ("COMMITTED", "PUBLISHED", "INTENT", "SENT")
+
+
+def timeline_to_proto(order: Order, *, pushed: datetime | None = None) -> list[order_pb2.TimelineEntry]:
+    """Return what happened to an order, oldest first; `pushed` is when the broker had the update with the first fill.
+
+    Clocks of several processes and of the exchange meet here, and some have milliseconds only: what shows the same millisecond
+    stands in the order in which it must have happened.
+    """
+    steps = [_Step("CREATED", order.create_time, order.create_time)]
+    if order.receive_time:
+        steps.insert(0, _Step("RECEIVED", order.receive_time, order.create_time))
+    first = next((fact for fact in order.facts if fact.hops), None)
+    if first:
+        steps += [
+            _Step(name, datetime.fromtimestamp(moment / 1_000_000, UTC), first.record_time)
+            for name, moment in zip(_HOPS, first.hops, strict=False)
+            if moment
+        ]
+    steps += [_Step(fact.kind.value, fact.time, fact.record_time, _detail_of(fact)) for fact in order.facts]
+    if pushed:
+        steps.append(_Step("PUSHED", pushed, pushed))
+    steps.sort(key=lambda step: _milliseconds(step.time))
+    return [
         order_pb2.TimelineEntry(
-            event="CREATED", event_time=_timestamp(order.create_time), record_time=_timestamp(order.create_time)
+            event=step.event,
+            event_time=_timestamp(step.time),
+            record_time=_timestamp(step.record_time),
+            detail=step.detail,
         )
+        for step in steps
     ]
-    for fact in order.facts:
-        detail = fact.reason.message or fact.reason.code if fact.reason else ""
-        if fact.kind is Kind.FILL:
-            detail = f"{fact.quantity} at {text_from_micros(fact.price_micros)} ({fact.exec_id})"
-        entries.append(
-            order_pb2.TimelineEntry(
-                event=fact.kind.value,
-                event_time=_timestamp(fact.time),
-                record_time=_timestamp(fact.record_time),
-                detail=detail,
-            )
-        )
-    return entries
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One step of an order's way."""
+
+    event: str
+    time: datetime
+    record_time: datetime
+    detail: str = ""
+
+
+def _detail_of(fact: Fact) -> str:
+    if fact.kind is Kind.FILL:
+        return f"{fact.quantity} at {text_from_micros(fact.price_micros)} ({fact.exec_id})"
+    return fact.reason.message or fact.reason.code if fact.reason else ""
 
 
 def command_to_proto(command: Command) -> exchange_pb2.OrderCommand:
@@ -154,7 +184,16 @@ def fact_from(payload: bytes, *, now: datetime) -> tuple[str, Fact]:
         command_id=report.command_id,
         number=report.replace_number,
         reason=_reason_from(report.reason) if report.HasField("reason") else None,
+        cumulative=max(report.cumulative_quantity, 0),
+        hops=_hops_from(report),
     )
+
+
+def _hops_from(report: exchange_pb2.ExecutionReport) -> tuple[int, ...]:
+    """Return the moments of the submission in microseconds, 0 for one that is absent; nothing when all are."""
+    stamps = report.commit_time, report.publish_time, report.intent_time, report.send_time
+    hops = tuple(stamp.ToMicroseconds() for stamp in stamps)
+    return hops if any(hops) else ()
 
 
 def states_from(values: Iterable[order_pb2.Order.State.ValueType]) -> frozenset[State]:

@@ -10,11 +10,16 @@ from tests.servers import Server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark a test by the folder that it lies in, so that `-m integration` and the folder say the same."""
+    """Mark a test by the folder that it lies in, so that `-m integration` and the folder say the same.
+
+    Tests of one file share a worker, and all that need the whole system share one, so that it is started once.
+    """
     for item in items:
-        kind = next((part for part in ("integration", "e2e") if part in item.path.parts), None)
+        kind = next((part for part in ("integration", "e2e", "faults") if part in item.path.parts), None)
         if kind:
             item.add_marker(kind)
+        whole_system = kind == "e2e" or "system" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("system" if whole_system else str(item.path)))
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from order_svc.fact import Fact, Kind
-from order_svc.order import Order, Side, Terms, TimeInForce, Type, fingerprint_of, order_id_of
+from order_svc.identity import fingerprint_of, order_id_of
+from order_svc.order import Order, Side, Terms, TimeInForce, Type
 from order_svc.placement import Wish
 from order_svc.risk import Instrument, Market
 from runtime.money import MICROS

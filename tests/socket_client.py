@@ -75,6 +75,10 @@ class Socket:
 
         return dict((await self.until("orders.update", fits, seconds))["order"])
 
+    async def close(self) -> None:
+        """Hang up."""
+        await self._connection.close()
+
     async def _read(self) -> Frame:
         frame = json.loads(await self._connection.recv())
         assert isinstance(frame, dict), frame

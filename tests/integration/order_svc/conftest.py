@@ -8,16 +8,22 @@ from typing import Any
 
 import grpc
 import pytest
+from prometheus_client import CollectorRegistry
 
 from gen.trading.v1 import exchange_pb2, order_pb2, order_pb2_grpc, price_pb2
+from order_svc import passage
 from order_svc.app import open_app
 from order_svc.settings import OrderSettings
+from order_svc.store import MongoOrderStore
+from order_svc.wire import message_of
 from runtime.auth import make_token
+from runtime.databases import open_mongo
 from runtime.jetstream import Bus, open_bus
 from runtime.process import Tasks
 from runtime.rpc import open_channel
 from runtime.subjects import instruments, order_report, quotes_live
 from tests.eventually import eventually
+from tests.integration.order_svc.relaying import RelayWorld
 from tests.servers import Server, free_port
 
 SECRET = "a secret that is only for tests, 32 bytes"
@@ -143,3 +149,20 @@ async def world(mongo_url: str, nats_server: Server, redis_url: str, database_na
         mongo_url=mongo_url, nats_url=nats_server.url, redis_url=redis_url, database=database_name
     ) as running:
         yield running
+
+
+@pytest.fixture
+async def relay_world(
+    mongo_url: str, nats_server: Server, database_name: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[RelayWorld]:
+    monkeypatch.setattr(passage, "SWEEP_EVERY_SECONDS", 0.2)
+    async with (
+        open_mongo(mongo_url, database=database_name, driver="pymongo") as database,
+        loops() as tasks,
+        open_bus(nats_server.url, name="test", tasks=tasks) as bus,
+    ):
+        registry = CollectorRegistry()
+        store = MongoOrderStore(database, message_of)
+        await store.ensure_indexes()
+        yield RelayWorld(database, store, bus, registry, nats_server.url, mongo_url, database_name)
+        await tasks.stop()

@@ -1,6 +1,7 @@
 """One suite over every order store: both MongoDB drivers, and the fake that unit tests believe in."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +18,8 @@ from order_svc.placement import NewOrders
 from order_svc.service import Change, OrderFilter, OrderStore
 from order_svc.store import InvalidPageToken, MongoOrderStore
 from order_svc.wire import message_of
-from runtime.databases import Driver, open_mongo
+from runtime.databases import Driver, Session, open_mongo
+from runtime.errors import Contended
 from tests.factories import NOON, a_fact, a_fill, an_order, at
 from tests.fakes import FakeOrderStore
 
@@ -154,3 +156,23 @@ def test_a_document_gives_back_the_order_it_was_made_of() -> None:
     order = an_order(facts=[a_fill("x1", 3), a_fact(Kind.REJECTED)])
 
     assert order_from(document_of(order)) == order
+
+
+@pytest.mark.parametrize("driver", ["motor", "pymongo"])
+async def test_an_order_locked_by_a_dead_transaction_is_told_at_once(
+    mongo_url: str, database_name: str, driver: Driver
+) -> None:
+    async with open_mongo(mongo_url, database=database_name, driver=driver) as database:
+        mongo = MongoOrderStore(database, message_of)
+        await mongo.ensure_indexes()
+        order, orders = an_order(), database.collection("orders")
+
+        async def hold(session: Session) -> None:
+            await orders.insert_one(document_of(order), session=session)
+            began = time.monotonic()
+            with pytest.raises(Contended):
+                await mongo.insert([order], created([order]))
+            assert time.monotonic() - began < 2.0
+
+        await database.transaction(hold)
+        assert await mongo.find([order.order_id]) == {order.order_id: order}

@@ -185,7 +185,7 @@ async def test_a_follower_is_told_when_the_broker_has_begun_anew(bus: Bus, nats_
     assert await anext(following) is not None
     await bus.publish(subject, b"live", event_id="live")
     assert await anext(following) is not None
-    waiting = asyncio.create_task(anext(following))
+    waiting = asyncio.ensure_future(anext(following))
 
     await nats_server.kill()
     shutil.rmtree(nats_server.folder)

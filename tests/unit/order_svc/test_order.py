@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from order_svc.fact import Fact, Kind
-from order_svc.order import Certainty, Order, PendingAction, State, fingerprint_of, order_id_of
+from order_svc.identity import fingerprint_of, order_id_of
+from order_svc.order import Certainty, Order, PendingAction, State
 from tests.factories import NOON, a_fact, a_fill, an_order, at, some_terms
 
 _SIMPLE = [
@@ -166,3 +167,13 @@ def test_the_fingerprint_tells_terms_apart_but_not_what_we_add_to_them() -> None
     assert plain == fingerprint_of(some_terms(submit_by=at(1), collar_price_micros=5), submit_by_given=False)
     assert plain != fingerprint_of(some_terms(quantity=11), submit_by_given=False)
     assert plain != fingerprint_of(some_terms(), submit_by_given=True)
+
+
+def test_a_replacement_that_is_learnt_from_the_exchanges_books_answers_the_request_by_its_number() -> None:
+    asked = a_fact(Kind.REPLACE_REQUESTED, command_id="r1", number=1, quantity=12)
+    replaced = a_fact(Kind.REPLACED, number=1, quantity=12)
+    again = a_fact(Kind.REPLACE_REQUESTED, fact_id="r2", command_id="r2", number=2, quantity=14, time=at(3))
+
+    assert an_order(facts=[a_fact(Kind.PLACED), asked]).pending_action is PendingAction.REPLACE
+    assert an_order(facts=[a_fact(Kind.PLACED), asked, replaced]).pending_action is PendingAction.NONE
+    assert an_order(facts=[a_fact(Kind.PLACED), asked, replaced, again]).pending == again

@@ -10,6 +10,7 @@ from order_svc.event import Event
 from order_svc.order import Order, TimeInForce
 from order_svc.placement import IdempotencyMismatch, Placements, SubmitByPassed
 from runtime.databases import DatabaseUnavailable
+from runtime.errors import Contended
 from tests.factories import NOON, a_wish, an_order, at
 from tests.fakes import Clock, FakeFinished, FakeMarket, FakeOrderStore
 
@@ -21,12 +22,15 @@ class CountingStore(FakeOrderStore):
         super().__init__()
         self.transactions = 0
         self.raced: dict[str, Order] = {}
+        self.locked = ""
         self.dead = False
 
     async def insert(self, orders: Sequence[Order], events: Sequence[Event]) -> dict[str, Order]:
         self.transactions += 1
         if self.dead:
             raise DatabaseUnavailable("gone")
+        if any(order.order_id == self.locked for order in orders):
+            raise Contended("locked")
         self.orders |= self.raced
         return await super().insert(orders, events)
 
@@ -130,6 +134,16 @@ async def test_a_dead_database_is_told_to_every_caller_and_the_next_one_is_serve
 
     world.store.dead = False
     assert not (await world.placements.place(a_wish())).replayed
+
+
+async def test_a_locked_order_fails_alone_and_its_neighbours_are_stored(world: World) -> None:
+    wishes = [a_wish(client_order_id=f"k{n}") for n in range(3)]
+    world.store.locked = wishes[1].order_id
+
+    answers = await asyncio.gather(*(world.placements.place(wish) for wish in wishes), return_exceptions=True)
+
+    assert isinstance(answers[1], Contended)
+    assert set(world.store.orders) == {wishes[0].order_id, wishes[2].order_id}
 
 
 async def test_submit_by_has_the_default_of_its_kind_of_order(world: World) -> None:

@@ -1,0 +1,35 @@
+"""A running system for a benchmark, with knobs turned."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from infra.local.ports import free_ports
+from infra.local.running import System, running_system
+
+
+@asynccontextmanager
+async def a_system(**environment: str) -> AsyncIterator[System]:
+    """Run the whole system in a folder of its own for the block; its services see the given variables."""
+    port = free_ports(1)[0]
+    turned = {"ORDER_SVC_METRICS_PORT": str(port), **environment}
+    before = {name: os.environ.get(name) for name in turned}
+    # The parts inherit the environment of whoever starts them.
+    os.environ.update(turned)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            async with running_system(Path(folder)) as system:
+                yield system
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def metrics_url() -> str:
+    """Return where order_svc of the running system tells its figures."""
+    return f"http://127.0.0.1:{os.environ['ORDER_SVC_METRICS_PORT']}/metrics"

@@ -1,0 +1,42 @@
+"""Which change of each order was told last, so that none is told after a newer one.
+
+Entries can be published once more, and late: by the sweeper, by a reign that resumes. The broker drops what it has, but one that
+was wiped has forgotten. What is older than what followers have heard would take an order back in their eyes.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from order_svc.event import Message, change_named
+from order_svc.ports import Updates
+
+# Orders whose last change is remembered; one that was forgotten is old enough that nothing of it is on its way.
+MAX_ORDERS = 200_000
+
+
+class Told:
+    """Knows what one reign has told. `is_anew` says that the stream began anew since the last place was saved: then what it has
+    already is read for each account, once.
+    """
+
+    def __init__(self, updates: Updates, *, is_anew: bool) -> None:
+        self._updates, self._is_anew = updates, is_anew
+        self._newest: OrderedDict[str, int] = OrderedDict()
+        self._read: set[str] = set()
+
+    async def admits(self, message: Message) -> bool:
+        """Tell whether an update is newer than what was told of its order, and count it as told. Raises BusUnavailable."""
+        if self._is_anew and message.subject not in self._read:
+            self._take(await self._updates.told(message.subject))
+            self._read.add(message.subject)
+        order_id, revision = change_named(message.event_id)
+        if revision <= self._newest.get(order_id, 0):
+            return False
+        self._take({order_id: revision})
+        return True
+
+    def _take(self, revisions: Mapping[str, int]) -> None:
+        for order_id, revision in revisions.items():
+            self._newest[order_id] = max(self._newest.pop(order_id, 0), revision)
+        while len(self._newest) > MAX_ORDERS:
+            self._newest.popitem(last=False)
