@@ -54,7 +54,7 @@ class Orders(Protocol):
         """Return those of the orders that exist."""
 
     async def open_among(self, *, after: str, limit: int) -> tuple[Collection[str], str]:
-        """Return the open ones of the next orders by id, and the id to go on from; empty at the end."""
+        """Return those of the next orders by id that are open or lack fills, and the id to go on from; empty at the end."""
 
 
 @dataclass(slots=True, eq=False)

@@ -29,6 +29,8 @@ def document_of(order: Order) -> Document:
         "update_time": order.update_time,
         "receive_time": order.receive_time,
         "revision": order.revision,
+        # For whoever looks after orders that the exchange has filled more of than we know.
+        "missing_quantity": order.missing_quantity,
         "facts": [_fact_document(fact) for fact in order.facts],
     }
 

@@ -24,13 +24,13 @@ class MongoSurvey:
         return {document["_id"]: order_from(document) for document in found}
 
     async def open_among(self, *, after: str, limit: int) -> tuple[Collection[str], str]:
-        """Return the open ones of the next `limit` orders by id, and the id to go on from, empty at the end.
+        """Return those of the next `limit` orders by id that are open or lack fills, and the id to go on from, empty at the end.
 
         The state is looked at here and not in the query, so that a page costs the same however many orders are closed. Raises
         DatabaseUnavailable.
         """
         query: dict[str, Any] = {"_id": {"$gt": after}}
-        cursor = self._orders.find(query, {"state": 1}).sort("_id", 1).limit(limit)
+        cursor = self._orders.find(query, {"state": 1, "missing_quantity": 1}).sort("_id", 1).limit(limit)
         page = await self._database.read(cursor.to_list(None))
-        wanted = [document["_id"] for document in page if document["state"] in OPEN]
+        wanted = [document["_id"] for document in page if document["state"] in OPEN or document.get("missing_quantity")]
         return wanted, page[-1]["_id"] if len(page) == limit else ""

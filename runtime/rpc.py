@@ -13,7 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from runtime import logs, reflecting
 from runtime.auth import Principal, TokenVerifier, set_current_principal
-from runtime.errors import DeadlineExceeded, Internal, TradingError
+from runtime.errors import DeadlineExceeded, Internal, TradingError, Unavailable
 from runtime.rpc_errors import abort_with
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -55,6 +55,12 @@ class Service:
     access: Mapping[str, str | None]
 
 
+class GoingAway(Unavailable):
+    """This server stops; another one, or the next one, serves. A stream goes on there from its last position."""
+
+    reason = "SERVER_STOPPING"
+
+
 class Health:
     """What `grpc.health.v1` tells about the services of this server."""
 
@@ -83,7 +89,8 @@ async def serve_rpc(
     Raises OSError when the port is taken.
     """
     access = {f"/{service.name}/{method}": scope for service in services for method, scope in service.access.items()}
-    server = grpc.aio.server(interceptors=[_Door(access, verifier)], options=SERVER_OPTIONS)
+    door = _Door(access, verifier)
+    server = grpc.aio.server(interceptors=[door], options=SERVER_OPTIONS)
     for service in services:
         service.add(service.servicer, server)
     health_servicer = health.aio.HealthServicer()
@@ -102,6 +109,8 @@ async def serve_rpc(
         yield told
     finally:
         await health_servicer.enter_graceful_shutdown()
+        # Streams have no end of their own to wait for.
+        door.end_streams()
         await server.stop(grace_seconds)
 
 
@@ -125,6 +134,7 @@ class _Door(grpc.aio.ServerInterceptor):
         self._access, self._verifier = access, verifier
         # Wrapped once: a method's handler is the same for every call.
         self._wrapped: dict[str, Any] = {}
+        self._streams: set[asyncio.Timeout] = set()
         self._logger = logs.get_logger("runtime.rpc")
 
     async def intercept_service(
@@ -187,9 +197,14 @@ class _Door(grpc.aio.ServerInterceptor):
                 started = time.monotonic()
                 try:
                     self._admit(method, context)
-                    async for response in behaviour(request, context):
-                        yield response
+                    async with self._until_stopped():
+                        async for response in behaviour(request, context):
+                            yield response
                     return
+                except TimeoutError:
+                    failure: TradingError = GoingAway(
+                        "the server stops; go on from the last position", retry_after_seconds=0.5
+                    )
                 except TradingError as error:
                     failure = error
                 except (asyncio.CancelledError, grpc.aio.AbortError, GeneratorExit):
@@ -200,6 +215,21 @@ class _Door(grpc.aio.ServerInterceptor):
                 await abort_with(context, failure)
 
         return call
+
+    @asynccontextmanager
+    async def _until_stopped(self) -> AsyncIterator[None]:
+        """Let a stream run until it ends or the server stops. Raises TimeoutError then."""
+        async with asyncio.timeout(None) as limit:
+            self._streams.add(limit)
+            try:
+                yield
+            finally:
+                self._streams.discard(limit)
+
+    def end_streams(self) -> None:
+        """End all streams now."""
+        for limit in self._streams:
+            limit.reschedule(asyncio.get_running_loop().time())
 
     def _admit(self, method: str, context: Context) -> None:
         scope = self._access.get(method, "nobody")

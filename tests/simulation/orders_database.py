@@ -106,7 +106,9 @@ class ModelOrderStore:
 
         def look() -> tuple[Collection[str], str]:
             page = [order_id for order_id in sorted(orders) if order_id > after][:limit]
-            return [one for one in page if orders[one].state in OPEN], page[-1] if len(page) == limit else ""
+            return [one for one in page if orders[one].state in OPEN or orders[one].missing_quantity], page[-1] if len(
+                page
+            ) == limit else ""
 
         found: tuple[Collection[str], str] = await self._ask(look, "open orders?")
         return found

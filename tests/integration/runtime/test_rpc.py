@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
 from gen.trading.v1 import exchange_pb2 as pb
-from gen.trading.v1 import exchange_pb2_grpc
+from gen.trading.v1 import exchange_pb2_grpc, order_pb2, order_pb2_grpc
 from runtime.auth import TokenVerifier, current_principal, make_token
 from runtime.errors import Kind, Outcome, ResourceExhausted
 from runtime.rpc import Context, Service, open_channel, serve_rpc
@@ -169,3 +169,34 @@ async def test_reflection_tells_the_names_that_json_has(channel: grpc.aio.Channe
     ]
     order = next(message for file in described for message in file.message_type if message.name == "Order")
     assert order.field[0].json_name == "orderId"
+
+
+class Endless(order_pb2_grpc.OrderServiceServicer):
+    """Sends one message and then waits for ever."""
+
+    async def StreamOrderUpdates(
+        self, request: order_pb2.StreamOrderUpdatesRequest, context: Context
+    ) -> AsyncIterator[order_pb2.StreamOrderUpdatesResponse]:
+        yield order_pb2.StreamOrderUpdatesResponse(position="1-1")
+        await asyncio.Event().wait()
+
+
+async def test_a_stop_ends_streams_at_once_and_says_why() -> None:
+    port = free_port()
+    add: Any = order_pb2_grpc.add_OrderServiceServicer_to_server
+    endless = Endless()  # type: ignore[abstract]  # the other methods are not asked for
+    service = Service("trading.v1.OrderService", add, endless, {"StreamOrderUpdates": "read"})
+    verifier = TokenVerifier(secret=SECRET, issuer="stockmesh", audience="stockmesh")
+    async with open_channel(f"127.0.0.1:{port}") as channel:
+        async with serve_rpc(
+            host="127.0.0.1", port=port, services=[service], verifier=verifier, grace_seconds=20.0
+        ) as health:
+            assert health is not None
+            call = order_pb2_grpc.OrderServiceStub(channel).StreamOrderUpdates(
+                order_pb2.StreamOrderUpdatesRequest(), metadata=bearer("read"), timeout=30
+            )
+            stream = aiter(call)
+            assert (await anext(stream)).position == "1-1"
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began < 10
+        assert error_from(await failure_of(anext(stream))).reason == "SERVER_STOPPING"
