@@ -25,10 +25,22 @@ logger = logs.get_logger("edge.asking")
 
 
 async def ask(
-    method: Method, request: Message, kind: type[Response], *, seconds: float, token: str, request_id: str
+    method: Method,
+    request: Message,
+    kind: type[Response],
+    *,
+    seconds: float,
+    token: str,
+    request_id: str,
+    received_ms: int = 0,
 ) -> Response:
-    """Return what the service answers within `seconds`. Raises the TradingError that it raised, or one that says what broke."""
+    """Return what the service answers within `seconds`. Raises the TradingError that it raised, or one that says what broke.
+
+    `received_ms` is when the client's request arrived here (ms since 1970), where the service keeps that.
+    """
     metadata = [("x-request-id", request_id)]
+    if received_ms:
+        metadata.append(("x-received-time", str(received_ms)))
     if token:
         metadata.append(("authorization", f"Bearer {token}"))
     call = method(request, timeout=seconds, metadata=metadata)

@@ -17,6 +17,7 @@ from edge.rendering import json_of
 from edge.replies import notification
 from gen.trading.v1.order_pb2 import OrderUpdate
 from runtime import logs
+from runtime.crash_points import reach
 from runtime.errors import TradingError
 from runtime.jetstream import Heard
 from runtime.positions import Position
@@ -155,6 +156,7 @@ class Feed:
         update = self._rendered(heard, previous=self._last)
         self._last = heard.sequence
         if update is not None:
+            reach("K15")
             for follower in tuple(self.followers):
                 follower.take(update)
 

@@ -1,5 +1,6 @@
 """The methods that pass one request to a service: which call, how long it may take, whether it changes an order."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,6 +16,7 @@ from edge.session import Identity, Session
 from gen.trading.v1 import order_pb2 as orders
 from gen.trading.v1 import price_pb2 as prices
 from runtime.auth import TokenMissing
+from runtime.crash_points import reach
 from runtime.errors import TradingError
 
 if TYPE_CHECKING:
@@ -120,6 +122,8 @@ def _passing(method: Method, asked: type[Message], answered: type[Message], *, s
 
 def _placing(method: Method) -> Run:
     async def run(request: Request) -> Done:
+        reach("K0")
+        received_ms = time.time_ns() // 1_000_000
         token = request.identity.token
         message = p.request_of(orders.PlaceOrderRequest, request.params)
         # With a key from the start, even a client that sent none can ask what became of its order.
@@ -132,10 +136,12 @@ def _placing(method: Method) -> Run:
                 seconds=CHANGE_SECONDS,
                 token=token,
                 request_id=request.id,
+                received_ms=received_ms,
             )
         except TradingError as error:
             error.metadata["client_order_id"] = message.client_order_id
             raise
+        reach("K4")
         return Done(json_of(placed))
 
     return run

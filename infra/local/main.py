@@ -170,7 +170,7 @@ def _warn(screen: Screen, settings: LocalSettings, parts: list[Part]) -> None:
         screen.say(
             f"There is no Envoy for this machine: port {settings.envoy_port} is closed, all else works.", "yellow"
         )
-    if any("secantusd" in part.command[0] for part in parts):
+    if any("secantus" in word for part in parts for word in part.command[:3]):
         screen.say(
             "This is for development: one machine, SecantusDB in place of MongoDB, no TLS, tokens signed here.", "dim"
         )

@@ -1,8 +1,10 @@
 """The whole system inside a program: for tests and benchmarks, on free ports, with the folder that they give."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 from infra.local import ports, ready, system
 from infra.local.announcement import Addresses, addresses
@@ -17,6 +19,8 @@ PORTS = (
     *("nats_port", "nats_monitor_port", "redis_port", "orders_mongo_port", "prices_mongo_port", "fix_port"),
 )
 PRICES_SECONDS = 30.0
+# After a crash in a test nobody wants to wait for long.
+LONGEST_PAUSE_SECONDS = 1.0
 REPLACEABLE = (
     "nats_url",
     "redis_url",
@@ -25,6 +29,10 @@ REPLACEABLE = (
     "exchange_gw_mongo_url",
     "fix_host",
 )
+
+
+Rework: TypeAlias = Callable[[Sequence[Part]], Sequence[Part]]
+"""Changes the table of parts before anything starts: other addresses, other commands, parts left out."""
 
 
 class Silent:
@@ -46,8 +54,11 @@ class Silent:
 class System:
     """A running system: where its doors are, tokens for it, and its parts by name (see infra/local/system.py)."""
 
-    def __init__(self, where: Addresses, state: State, secret: str, supervisor: Supervisor) -> None:
-        self.where, self._state, self.secret, self._supervisor = where, state, secret, supervisor
+    def __init__(
+        self, where: Addresses, settings: LocalSettings, state: State, secret: str, supervisor: Supervisor
+    ) -> None:
+        self.where, self.settings, self.secret = where, settings, secret
+        self._state, self._supervisor = state, supervisor
 
     def token(self, account: str, *, scopes: tuple[str, ...] = (READ, TRADE)) -> str:
         """Return a token for one account."""
@@ -61,9 +72,44 @@ class System:
         """Return the log file of a part."""
         return self._state.log(part)
 
+    def folder(self, part: str) -> Path:
+        """Return the folder in which a part keeps its files."""
+        return self._state.of(part)
+
     async def kill(self, part: str) -> None:
         """End a part with SIGKILL; the supervisor starts it again by itself."""
         await self._supervisor.kill_one(part)
+
+    async def restart(self, part: str) -> None:
+        """Ask a part to end and return when it has; the supervisor starts it again by itself."""
+        await self._supervisor.stop_one(part)
+
+    def down(self, part: str) -> AbstractAsyncContextManager[None]:
+        """Kill a part and keep it down inside the block."""
+        return self._supervisor.down(part)
+
+    def freeze(self, part: str) -> None:
+        """Stop a part's clock (SIGSTOP); `thaw` lets it go on."""
+        self._supervisor.freeze(part)
+
+    def thaw(self, part: str) -> None:
+        """Let a frozen part go on (SIGCONT)."""
+        self._supervisor.thaw(part)
+
+    def set_environment(self, part: str, variables: Mapping[str, str | None]) -> None:
+        """Change variables of a part's environment from its next start on; None takes one away."""
+        row = self._supervisor.part(part)
+        merged = {**row.environment, **variables}
+        kept = {name: value for name, value in merged.items() if value is not None}
+        self._supervisor.amend(replace(row, environment=kept))
+
+    def set_command(self, part: str, command: Sequence[str]) -> None:
+        """Run another program as a part from its next start on."""
+        self._supervisor.amend(replace(self._supervisor.part(part), command=tuple(command)))
+
+    def ends(self, part: str) -> int:
+        """Return how often a part has ended; it is started again after each time."""
+        return self._supervisor.ends(part)
 
     async def until_ready(self, part: str) -> None:
         """Return when the part serves again."""
@@ -71,7 +117,7 @@ class System:
 
 
 @asynccontextmanager
-async def running_system(folder: Path, **changed: object) -> AsyncIterator[System]:
+async def running_system(folder: Path, *, rework: Rework = list, **changed: object) -> AsyncIterator[System]:
     """Run the whole system for the block. Settings can be changed by name; ports are free ones, and nothing is replaced.
 
     It has prices when the block begins. Raises CannotStart with the end of the log of the part that did not come up, and
@@ -82,15 +128,15 @@ async def running_system(folder: Path, **changed: object) -> AsyncIterator[Syste
     state = State(settings.state)
     with state.held():
         secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else state.secret()
-        parts = system.parts(settings, state, secret)
-        supervisor = Supervisor(parts, log=state.log, reporter=Silent())
+        parts = rework(system.parts(settings, state, secret))
+        supervisor = Supervisor(parts, log=state.log, reporter=Silent(), longest_pause=LONGEST_PAUSE_SECONDS)
         try:
             await supervisor.start()
             token = make_token(secret=secret, subject="test", accounts=(), scopes=(READ,))
             check = ready.prices(reachable(settings.price_svc_host), settings.price_svc_port, token)
             await ready.wait_for(check, PRICES_SECONDS)
             where = addresses(settings, gateway=any(part.name == "envoy" for part in parts))
-            yield System(where, state, secret, supervisor)
+            yield System(where, settings, state, secret, supervisor)
         finally:
             await supervisor.stop()
 

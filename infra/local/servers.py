@@ -1,6 +1,7 @@
 """The servers below the services, one function each: NATS, Redis, MongoDB. The tests start them by the same rows."""
 
 import signal
+import sys
 from pathlib import Path
 
 import infra
@@ -12,6 +13,8 @@ NATS_CONFIGURATION = Path(infra.__file__).with_name("nats-server.conf")
 # How long, and by how many writes, a change stream can be behind and still resume; all of them are read at a start.
 OPLOG_SECONDS = 86_400
 OPLOG_ENTRIES = 200_000
+# What a killed client's open transaction has written is locked until this is over; no transaction of ours may last longer.
+TRANSACTION_SECONDS = 10
 
 
 def nats(*, port: int, monitor_port: int, folder: Path) -> Part:
@@ -70,7 +73,7 @@ def mongo(name: str, *, port: int, port_setting: str, folder: Path, durable: boo
     arguments = _mongod(port, home) if kind == "mongod" else _secantus(port, home, durable=durable)
     return Part(
         name=name,
-        command=(program, *arguments),
+        command=(*_mongo_command(program), *arguments),
         ready=ready.mongo(HOST, port),
         ports=(Port(number=port, setting=port_setting),),
         orphan_signal=signal.SIGTERM,
@@ -82,11 +85,18 @@ def mongo_url(port: int) -> str:
     return f"mongodb://{HOST}:{port}/?directConnection=true"
 
 
+def _mongo_command(program: str) -> tuple[str, ...]:
+    if Path(program) == Path(sys.executable).with_name("secantusd-py"):
+        return sys.executable, "-m", "infra.local.secantus", str(TRANSACTION_SECONDS)
+    return (program,)
+
+
 def _mongod(port: int, home: Path) -> tuple[str, ...]:
     return (
         *("--bind_ip", HOST, "--port", str(port), "--dbpath", str(home)),
         *("--replSet", "stockmesh", "--oplogMinRetentionHours", str(OPLOG_SECONDS // 3600)),
         *("--setParameter", "diagnosticDataCollectionEnabled=false", "--noscripting", "--quiet"),
+        *("--setParameter", f"transactionLifetimeLimitSeconds={TRANSACTION_SECONDS}"),
     )
 
 

@@ -1,8 +1,11 @@
 """Keeps every part running: starts them by their needs, restarts what dies, stops them in reverse."""
 
 import asyncio
+import os
+import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -43,18 +46,29 @@ class Reporter(Protocol):
 class Supervisor:
     """One system of parts. `start` returns when all are ready; `stop` when none is left."""
 
-    def __init__(self, parts: Iterable[Part], *, log: Callable[[str], Path], reporter: Reporter) -> None:
+    def __init__(
+        self,
+        parts: Iterable[Part],
+        *,
+        log: Callable[[str], Path],
+        reporter: Reporter,
+        longest_pause: float = LONGEST_PAUSE_SECONDS,
+    ) -> None:
         self._parts = {part.name: part for part in parts}
-        self._log, self._reporter = log, reporter
+        self._log, self._reporter, self._longest_pause = log, reporter, longest_pause
         self._children: dict[str, Child] = {}
         self._ready = {name: asyncio.Event() for name in self._parts}
+        # Clear while a part is to stay down.
+        self._wanted = {name: asyncio.Event() for name in self._parts}
+        self._ends = dict.fromkeys(self._parts, 0)
         self._served: set[str] = set()
         self._keepers: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
         """Start everything, in parallel as far as needs allow. Raises CannotStart; what runs then still has to be stopped."""
         for part in self._parts.values():
-            self._keepers[part.name] = asyncio.create_task(self._keep(part), name=part.name)
+            self._wanted[part.name].set()
+            self._keepers[part.name] = asyncio.create_task(self._keep(part.name), name=part.name)
         ready = asyncio.create_task(self._all_ready())
         try:
             await asyncio.wait({ready, *self._keepers.values()}, return_when=asyncio.FIRST_COMPLETED)
@@ -106,6 +120,42 @@ class Supervisor:
         await child.wait()
         self._ready[name].clear()
 
+    async def stop_one(self, name: str) -> None:
+        """Have one part end as in an orderly stop; it is started again like after a crash."""
+        child = self._children[name]
+        await child.stop()
+        self._ready[name].clear()
+
+    @asynccontextmanager
+    async def down(self, name: str) -> AsyncIterator[None]:
+        """Kill one part and let it stay down inside the block."""
+        self._wanted[name].clear()
+        try:
+            await self.kill_one(name)
+            yield
+        finally:
+            self._wanted[name].set()
+
+    def freeze(self, name: str) -> None:
+        """Stop the clock of one part and of all that it started: it keeps its connections and answers nothing."""
+        os.killpg(self.pid(name), signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """Let a frozen part go on."""
+        os.killpg(self.pid(name), signal.SIGCONT)
+
+    def amend(self, part: Part) -> None:
+        """Replace a part's row; the next start is by the new one."""
+        self._parts[part.name] = part
+
+    def part(self, name: str) -> Part:
+        """Return the row by which a part is started next."""
+        return self._parts[name]
+
+    def ends(self, name: str) -> int:
+        """Return how often a part has ended, in whichever way."""
+        return self._ends[name]
+
     def pid(self, name: str) -> int:
         """Return the process id of a part that was started."""
         return self._children[name].pid
@@ -118,13 +168,15 @@ class Supervisor:
         for event in self._ready.values():
             await event.wait()
 
-    async def _keep(self, part: Part) -> None:
-        for need in sorted(part.needs):
+    async def _keep(self, name: str) -> None:
+        for need in sorted(self._parts[name].needs):
             await self._ready[need].wait()
         pause, attempts = FIRST_PAUSE_SECONDS, 0
         while True:
-            started = time.monotonic()
+            await self._wanted[name].wait()
+            part, started = self._parts[name], time.monotonic()
             problem = await self._run(part, started)
+            self._ends[name] += 1
             self._ready[part.name].clear()
             child = self._children[part.name]
             attempts += 1
@@ -138,7 +190,7 @@ class Supervisor:
             lines = child.last_lines() if part.name in self._served else []
             self._reporter.failed(part, problem, lines, pause)
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            pause = min(2 * pause, self._longest_pause)
 
     async def _run(self, part: Part, started: float) -> str:
         """Run the part until it ends, and return how it did."""

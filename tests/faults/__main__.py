@@ -1,0 +1,8 @@
+"""python -m tests.faults."""
+
+import sys
+
+from tests.faults.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())
