@@ -30,7 +30,7 @@ from runtime.leases import LeaseLost
 
 # Entries on their way at once; more wait in the database, not in memory.
 MAX_IN_FLIGHT = 64
-SETTLE_EVERY_SECONDS = 0.1
+SETTLE_EVERY_SECONDS = 0.25
 # While nothing happens the place in the stream still moves on, as other collections write, and is saved now and then.
 SAVE_TOKEN_EVERY_SECONDS, SAVE_IDLE_TOKEN_EVERY_SECONDS = 1.0, 10.0
 SWEEP_EVERY_SECONDS = 2.0
@@ -140,7 +140,10 @@ class Passage:
 
     async def _fly(self, entry: Entry, pending: set[str]) -> Flight:
         reach("K5")
-        messages = [one for one in entry.messages if one.news is None or await _insist(partial(self._told.admits, one))]
+        for subject in {one.subject for one in entry.messages if one.news is not None}:
+            if self._told.is_unread(subject):
+                await _insist(partial(self._told.read, subject))
+        messages = [one for one in entry.messages if one.news is None or self._told.admits(one)]
         if messages:
             await self._room.acquire()
         flight = self._flights.begin(entry.entry_id, messages=len(messages), pending=pending)

@@ -19,8 +19,8 @@ from runtime.errors import AlreadyExists, Contended, InvalidArgument, TradingErr
 
 # One flush pays for many orders; where there was company a moment ago it is worth waiting for.
 MAX_BATCH = 100
-MAX_WAIT_SECONDS = 0.012
-CALM_WAIT_SECONDS = 0.001
+MAX_WAIT_SECONDS = 0.02
+CALM_WAIT_SECONDS = 0.002
 # MARKET, IOC and FOK are about the price of now.
 QUICK_SUBMIT_SECONDS = 30.0
 

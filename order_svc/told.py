@@ -24,11 +24,17 @@ class Told:
         self._newest: OrderedDict[str, int] = OrderedDict()
         self._read: set[str] = set()
 
-    async def admits(self, message: Message) -> bool:
-        """Tell whether an update is newer than what was told of its order, and count it as told. Raises BusUnavailable."""
-        if self._is_anew and message.subject not in self._read:
-            self._take(await self._updates.told(message.subject))
-            self._read.add(message.subject)
+    def is_unread(self, subject: str) -> bool:
+        """Tell whether `read` is to be called before anything is admitted on a subject."""
+        return self._is_anew and subject not in self._read
+
+    async def read(self, subject: str) -> None:
+        """Learn what the stream has on a subject. Raises BusUnavailable."""
+        self._take(await self._updates.told(subject))
+        self._read.add(subject)
+
+    def admits(self, message: Message) -> bool:
+        """Tell whether an update is newer than what was told of its order, and count it as told."""
         order_id, revision = change_named(message.event_id)
         if revision <= self._newest.get(order_id, 0):
             return False
