@@ -36,6 +36,8 @@ SAVE_TOKEN_EVERY_SECONDS, SAVE_IDLE_TOKEN_EVERY_SECONDS = 1.0, 10.0
 SWEEP_EVERY_SECONDS = 2.0
 # An entry is swept when the stream had time enough to bring it.
 SWEEP_AGE_SECONDS = 3.0
+# How far the clocks of the hosts that commit may be apart.
+INHERITED_MARGIN_US = 60_000_000
 SWEEP_IDS, SWEEP_ENTRIES = 1_000, 50
 REOPEN_SECONDS = 0.1
 COMMITTED_TIME = "Committed-Time"
@@ -60,7 +62,8 @@ class Passage:
     ) -> None:
         self._outbox, self._updates, self._figures, self._watchers = outbox, updates, figures, watchers
         self._told = Told(updates, is_anew=False)
-        self._born = 0
+        # When the stream of updates was made, and up to which commits the reign before may have told some.
+        self._born, self._inherited_until_us = 0, 0
         self._crew = Crew()
         self._lanes = Lanes(bus, lease, self._crew.spawn)
         self._room = asyncio.Semaphore(MAX_IN_FLIGHT)
@@ -79,7 +82,8 @@ class Passage:
         """Relay until the lease is lost. Raises LeaseLost."""
         reign = await _insist(self._outbox.take_over)
         self._born = await _insist(self._updates.born)
-        self._told = Told(self._updates, is_anew=reign.born not in (0, self._born))
+        self._told = Told(self._updates, is_anew=reign.token is None or reign.born != self._born)
+        self._inherited_until_us = time.time_ns() // 1000 + INHERITED_MARGIN_US
         logger.info("relaying", epoch=reign.epoch, resumed=reign.token is not None)
         async with self._crew:
             for watcher in self._watchers:
@@ -140,9 +144,10 @@ class Passage:
 
     async def _fly(self, entry: Entry, pending: set[str]) -> Flight:
         reach("K5")
-        for subject in {one.subject for one in entry.messages if one.news is not None}:
-            if self._told.is_unread(subject):
-                await _insist(partial(self._told.read, subject))
+        if entry.commit_time_us < self._inherited_until_us:
+            for subject in sorted({one.subject for one in entry.messages if one.news is not None}):
+                if self._told.is_unread(subject):
+                    await _insist(partial(self._told.read, subject))
         messages = [one for one in entry.messages if one.news is None or self._told.admits(one)]
         if messages:
             await self._room.acquire()

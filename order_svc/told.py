@@ -15,8 +15,8 @@ MAX_ORDERS = 200_000
 
 
 class Told:
-    """Knows what one reign has told. `is_anew` says that the stream began anew since the last place was saved: then what it has
-    already is read for each account, once.
+    """Knows what one reign has told. `is_anew` says that nobody knows what the reign before has told, or that the stream has begun
+    anew since: then what it has is to be read, once for each account that has something from before.
     """
 
     def __init__(self, updates: Updates, *, is_anew: bool) -> None:

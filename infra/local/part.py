@@ -26,6 +26,7 @@ class Part:
 
     `command` is a program and its arguments, `environment` all that it sees of ours. `needs` names the parts that must be ready
     before it starts. `orphan_signal` ends it when its supervisor was killed: a server that holds files is asked to close them.
+    `tidy_up` is called when it has died, before it is started again; it ends soon and raises nothing.
     """
 
     name: str
@@ -36,3 +37,4 @@ class Part:
     needs: frozenset[str] = frozenset()
     stop_seconds: float = 10.0
     orphan_signal: signal.Signals = signal.SIGKILL
+    tidy_up: Callable[[], Awaitable[None]] | None = None

@@ -189,6 +189,8 @@ class Supervisor:
             # While it never served, its log is shown once, when it is given up.
             lines = child.last_lines() if part.name in self._served else []
             self._reporter.failed(part, problem, lines, pause)
+            if part.tidy_up is not None:
+                await part.tidy_up()
             await asyncio.sleep(pause)
             pause = min(2 * pause, self._longest_pause)
 

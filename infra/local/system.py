@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from infra.local import ready, servers
 from infra.local.gateway import gateway
@@ -110,6 +111,8 @@ def _order_svc(settings: LocalSettings, secret: str) -> Part:
             **_listening("ORDER_SVC", settings.order_svc_host, settings.order_svc_port),
             "ORDER_SVC_MONGO_URL": url,
         },
+        # Only in a server of our own.
+        tidy_up=None if settings.order_svc_mongo_url else partial(servers.end_transactions, settings.orders_mongo_port),
         needs=("nats", "redis", "orders_mongo"),
         ready=ready.rpc(reachable(settings.order_svc_host), settings.order_svc_port, "trading.v1.OrderService"),
         port=Port(number=settings.order_svc_port, setting="ORDER_SVC_PORT"),
@@ -158,6 +161,7 @@ def _python(
     environment: Mapping[str, str],
     ready: ReadyCheck,
     port: Port,
+    tidy_up: Callable[[], Awaitable[None]] | None = None,
     name: str = "",
     needs: tuple[str, ...] = (),
 ) -> Part:
@@ -169,6 +173,7 @@ def _python(
         needs=frozenset(needs),
         ready=ready,
         ports=(port,),
+        tidy_up=tidy_up,
     )
 
 
