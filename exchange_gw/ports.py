@@ -50,11 +50,17 @@ class Journal(Protocol):
     async def retire(self, group: int, *, decided_before: datetime, but: Collection[str]) -> int:
         """Remove some rows decided before a time, without some orders; return how many notes of old rows it looked at."""
 
-    async def send_again(self, order_id: str, *, logon: int) -> None:
-        """Note durably that an order is about to be sent once more, in the session `logon`."""
+    async def send_again(self, order_id: str, *, since: int, logon: int) -> bool:
+        """Note durably that an order, last sent in the session `since`, is about to be sent once more, in the session `logon`.
 
-    async def give_up(self, order_id: str, verdict: Verdict) -> None:
-        """Note that a sent order, which the venue has proven never to have got, is not sent any more."""
+        False when another gateway has decided about it since: nothing is noted and nothing may be sent.
+        """
+
+    async def give_up(self, order_id: str, verdict: Verdict, *, since: int) -> bool:
+        """Note that an order, last sent in the session `since`, which the venue never got, is not sent any more.
+
+        False when another gateway has decided otherwise since.
+        """
 
     async def next_logon(self, session: str, *, at_least: int) -> int:
         """Return a number for a session's new logon: greater than all before, and at least `at_least`."""

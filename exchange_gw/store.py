@@ -112,13 +112,18 @@ class MongoJournal:
         page = {"_id": f"={group}={now:015d}={uuid4().hex[:12]}", "orders": list(orders)}
         await self._database.read(self._rows.insert_one(page))
 
-    async def send_again(self, order_id: str, *, logon: int) -> None:
-        """Note in which session an order is sent once more."""
-        await self._database.read(self._rows.update_one({"_id": order_id}, {"$set": {"logon": logon}}))
+    async def send_again(self, order_id: str, *, since: int, logon: int) -> bool:
+        """Note in which session an order is sent once more, if nobody has decided anything since."""
+        # Also a repetition of this very write, of which the outcome was unknown.
+        undecided = {"_id": order_id, "logon": {"$in": [since, logon]}, "verdict": {"$exists": False}}
+        result = await self._database.read(self._rows.update_one(undecided, {"$set": {"logon": logon}}))
+        return bool(result.matched_count)
 
-    async def give_up(self, order_id: str, verdict: Verdict) -> None:
-        """Note that an order is never sent again."""
-        await self._database.read(self._rows.update_one({"_id": order_id}, {"$set": {"verdict": verdict.value}}))
+    async def give_up(self, order_id: str, verdict: Verdict, *, since: int) -> bool:
+        """Note that an order is never sent again, if nobody has decided anything else since."""
+        undecided = {"_id": order_id, "logon": since, "verdict": {"$in": [None, verdict.value]}}
+        result = await self._database.read(self._rows.update_one(undecided, {"$set": {"verdict": verdict.value}}))
+        return bool(result.matched_count)
 
     async def next_logon(self, session: str, *, at_least: int) -> int:
         """Return the number of a session's new logon; the session itself keeps two gateways from asking at once."""

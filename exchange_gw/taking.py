@@ -126,8 +126,9 @@ class Taking:
         """Send a request, unless it is a submission and the database took so long that it may not be sent any more."""
         talk, is_submission = self._talk, command.asks is Asks.SUBMIT
         if command.is_late(talk.now()):
-            await surely(lambda: talk.journal.give_up(command.order_id, Verdict.EXPIRED_UNSENT))
-            await self._tell_verdict(command.order_id, Verdict.EXPIRED_UNSENT)
+            since, late = row.logon if row is not None else talk.logon, Verdict.EXPIRED_UNSENT
+            if await surely(lambda: talk.journal.give_up(command.order_id, late, since=since)):
+                await self._tell_verdict(command.order_id, late)
         elif is_submission and not talk.trading.permission.allows(command):
             self._hold(command, row, batch)
         else:

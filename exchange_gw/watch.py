@@ -157,18 +157,38 @@ class Watch:
             verdict = Verdict.EXPIRED_UNSENT
         elif talk.trading.permission.allows(command):
             logon = talk.logon
-            await talk.journal.send_again(command.order_id, logon=logon)
-            if talk.is_open and talk.logon == logon:
+            if not await talk.journal.send_again(command.order_id, since=entry.logon, logon=logon):
+                await self._learn(entry)
+            elif talk.is_open and talk.logon == logon:
                 logger.warning("sent again, the venue never got it", order_id=command.order_id)
                 await self._send_again(entry)
             return
         else:
             return
-        await talk.journal.give_up(command.order_id, verdict)
+        if not await talk.journal.give_up(command.order_id, verdict, since=entry.logon):
+            await self._learn(entry)
+            return
+        await self._end(entry, verdict)
+
+    async def _learn(self, entry: Open) -> None:
+        """Take over what another gateway has decided about an order while it had the session."""
+        talk, order_id = self._talk, entry.command.order_id
+        row = (await talk.journal.find([order_id])).get(order_id)
+        logger.warning("another gateway has decided about an order", order_id=order_id)
+        if row is not None and row.verdict is not None:
+            await self._end(entry, row.verdict)
+        else:
+            # It has sent it again: what was proven is void.
+            logon = row.logon if row is not None else talk.logon
+            talk.unanswered.sent_again(entry, logon=logon, now=talk.monotonic())
+
+    async def _end(self, entry: Open, verdict: Verdict) -> None:
+        """Tell that an order never reaches the venue; nothing about it is open any more."""
+        talk, command = self._talk, entry.command
         await talk.tell(verdict_report(command.order_id, verdict, talk.now()))
         # Before its note may be dropped: the venue cannot tell this fact again.
         await talk.reports.until_told()
-        for other in requests:
+        for other in talk.unanswered.of_order(command.order_id):
             talk.unanswered.settle(other)
 
     async def _send_again(self, entry: Open) -> None:

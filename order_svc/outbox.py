@@ -153,6 +153,13 @@ class MongoOutbox:
         found = await self._database.read(self._orders.find(query, {"_id": 1}).to_list(None))
         return set(order_ids) - {document["_id"] for document in found}
 
+    async def revisions(self, order_ids: Collection[str]) -> Mapping[str, int]:
+        """Return the revision that each of the orders has now. Raises DatabaseUnavailable."""
+        if not order_ids:
+            return {}
+        cursor = self._orders.find({"_id": {"$in": list(order_ids)}}, {"revision": 1})
+        return {found["_id"]: found["revision"] for found in await self._database.read(cursor.to_list(None))}
+
     async def settle(self, entry_ids: Collection[ObjectId]) -> None:
         """Forget entries: the broker has confirmed them and their commands had effect. Raises DatabaseUnavailable."""
         if entry_ids:

@@ -126,6 +126,7 @@ class Passage:
             after = page[-1][0]
         found.sort()
         logger.info("draining the outbox", entries=len(found))
+        await self._told.learn_settled(self._outbox, [entry_id for _, entry_id in found])
         await self._publish_again([entry_id for _, entry_id in found])
         # Those that the stream may bring, too.
         recent = time.time_ns() // 1000 - 60_000_000

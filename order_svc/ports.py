@@ -27,6 +27,9 @@ class Outbox(Protocol):
     async def still_pending(self, order_ids: Collection[str]) -> set[str]:
         """Return those of the orders that have not left PENDING."""
 
+    async def revisions(self, order_ids: Collection[str]) -> Mapping[str, int]:
+        """Return the revision that each of the orders has now."""
+
     async def settle(self, entry_ids: Collection[ObjectId]) -> None:
         """Forget entries."""
 

@@ -5,13 +5,17 @@ was wiped has forgotten. What is older than what followers have heard would take
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from bson import ObjectId
 
 from order_svc.event import Message, change_named
-from order_svc.ports import Updates
+from order_svc.ports import Outbox, Updates
 
 # Orders whose last change is remembered; one that was forgotten is old enough that nothing of it is on its way.
 MAX_ORDERS = 200_000
+# Entries read at once.
+PAGE = 50
 
 
 class Told:
@@ -32,6 +36,20 @@ class Told:
         """Learn what the stream has on a subject. Raises BusUnavailable."""
         self._take(await self._updates.told(subject))
         self._read.add(subject)
+
+    async def learn_settled(self, outbox: Outbox, entry_ids: Sequence[ObjectId]) -> None:
+        """Take an order's changes that are settled, and so not in the outbox any more, for told: what is older comes too late.
+
+        `entry_ids` are all that is in the outbox. Raises DatabaseUnavailable.
+        """
+        waiting: dict[str, set[int]] = {}
+        for start in range(0, len(entry_ids), PAGE):
+            for entry in await outbox.load(entry_ids[start : start + PAGE]):
+                for order_id, revision in (change_named(one.event_id) for one in entry.messages if one.news):
+                    waiting.setdefault(order_id, set()).add(revision)
+        for order_id, newest in (await outbox.revisions(waiting)).items():
+            settled = (one for one in range(newest, 0, -1) if one not in waiting[order_id])
+            self._take({order_id: next(settled, 0)})
 
     def admits(self, message: Message) -> bool:
         """Tell whether an update is newer than what was told of its order, and count it as told."""

@@ -98,20 +98,34 @@ class ModelJournal:
         """Leave a sign of life."""
         await self._ask(lambda: self._database.signs.update({session: sign}), "sign")
 
-    async def send_again(self, order_id: str, *, logon: int) -> None:
-        """Note in which session an order is sent once more."""
-        await self._change(order_id, f"send again {order_id}", logon=logon)
+    async def send_again(self, order_id: str, *, since: int, logon: int) -> bool:
+        """Note in which session an order is sent once more, if nobody has decided anything since."""
+        return await self._change(
+            order_id,
+            lambda row: row.logon in (since, logon) and row.verdict is None,
+            f"send again {order_id}",
+            logon=logon,
+        )
 
-    async def give_up(self, order_id: str, verdict: Verdict) -> None:
-        """Note that an order is never sent again."""
-        await self._change(order_id, f"give up {order_id}", verdict=verdict)
+    async def give_up(self, order_id: str, verdict: Verdict, *, since: int) -> bool:
+        """Note that an order is never sent again, if nobody has decided anything else since."""
+        return await self._change(
+            order_id,
+            lambda row: row.logon == since and row.verdict in (None, verdict),
+            f"give up {order_id}",
+            verdict=verdict,
+        )
 
-    async def _change(self, order_id: str, what: str, **fields: Any) -> None:
-        def write() -> None:
-            if order_id in self._database.rows:
-                self._database.rows[order_id] = structs.replace(self._database.rows[order_id], **fields)
+    async def _change(self, order_id: str, fits: Callable[[Row], bool], what: str, **fields: Any) -> bool:
+        def write() -> bool:
+            row = self._database.rows.get(order_id)
+            if row is None or not fits(row):
+                return False
+            self._database.rows[order_id] = structs.replace(row, **fields)
+            return True
 
-        await self._ask(write, what)
+        changed: bool = await self._ask(write, what)
+        return changed
 
     async def next_logon(self, session: str, *, at_least: int) -> int:
         """Return the number of a session's new logon."""

@@ -257,6 +257,14 @@ class ModelOutbox:
         )
         return pending
 
+    async def revisions(self, order_ids: Collection[str]) -> Mapping[str, int]:
+        """Return the revision that each of the orders has now."""
+        wanted, orders = sorted(order_ids), self._database.orders
+        found: dict[str, int] = await self._ask(
+            lambda: {key: orders[key].revision for key in wanted if key in orders}, f"revisions {len(wanted)}"
+        )
+        return found
+
     async def settle(self, entry_ids: Collection[ObjectId]) -> None:
         """Forget entries."""
         if entry_ids:

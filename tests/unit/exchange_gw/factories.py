@@ -157,11 +157,19 @@ class MemoryJournal:
         self._ask()
         self.signs[session] = sign
 
-    async def send_again(self, order_id: str, *, logon: int) -> None:
-        self.rows[order_id] = structs.replace(self.rows[order_id], logon=logon)
+    async def send_again(self, order_id: str, *, since: int, logon: int) -> bool:
+        row = self.rows[order_id]
+        if row.logon not in (since, logon) or row.verdict is not None:
+            return False
+        self.rows[order_id] = structs.replace(row, logon=logon)
+        return True
 
-    async def give_up(self, order_id: str, verdict: Verdict) -> None:
-        self.rows[order_id] = structs.replace(self.rows[order_id], verdict=verdict)
+    async def give_up(self, order_id: str, verdict: Verdict, *, since: int) -> bool:
+        row = self.rows[order_id]
+        if row.logon != since or row.verdict not in (None, verdict):
+            return False
+        self.rows[order_id] = structs.replace(row, verdict=verdict)
+        return True
 
     async def next_logon(self, session: str, *, at_least: int) -> int:
         self.logons[session] = self.logons.get(session, 0) + 1
