@@ -115,6 +115,14 @@ class Passage:
 
     async def _drain(self) -> None:
         """Publish all that is in the outbox, in the order of the commits; the stream stands already, so nothing falls between."""
+        entry_ids = await self._told.learn_settled(self._outbox, self._listed)
+        logger.info("draining the outbox", entries=len(entry_ids))
+        await self._publish_again(entry_ids)
+        # The stream may bring them, too.
+        self._drained |= set(entry_ids)
+
+    async def _listed(self) -> list[ObjectId]:
+        """Return what is in the outbox, in the order of the commits."""
         found: list[tuple[int, ObjectId]] = []
         after: ObjectId | None = None
         while after is None or len(found) % SWEEP_IDS == 0:
@@ -124,13 +132,7 @@ class Passage:
                 break
             found += [(commit_us, entry_id) for entry_id, commit_us in page]
             after = page[-1][0]
-        found.sort()
-        logger.info("draining the outbox", entries=len(found))
-        await self._told.learn_settled(self._outbox, [entry_id for _, entry_id in found])
-        await self._publish_again([entry_id for _, entry_id in found])
-        # Those that the stream may bring, too.
-        recent = time.time_ns() // 1000 - 60_000_000
-        self._drained |= {entry_id for commit_us, entry_id in found if commit_us > recent}
+        return [entry_id for _, entry_id in sorted(found)]
 
     async def _take_off(self, entry: Entry | None, place: Mapping[str, Any]) -> None:
         flight: Flight | None = None

@@ -5,7 +5,7 @@ was wiped has forgotten. What is older than what followers have heard would take
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from bson import ObjectId
 
@@ -37,19 +37,21 @@ class Told:
         self._take(await self._updates.told(subject))
         self._read.add(subject)
 
-    async def learn_settled(self, outbox: Outbox, entry_ids: Sequence[ObjectId]) -> None:
+    async def learn_settled(
+        self, outbox: Outbox, listed: Callable[[], Awaitable[Sequence[ObjectId]]]
+    ) -> Sequence[ObjectId]:
         """Take an order's changes that are settled, and so not in the outbox any more, for told: what is older comes too late.
 
-        `entry_ids` are all that is in the outbox. Raises DatabaseUnavailable.
+        Returns what the outbox holds, as `listed` does. It is listed once more after the orders were read: a change up to the
+        revision read that is not there then was settled, and is not just too new to be seen. Raises DatabaseUnavailable.
         """
-        waiting: dict[str, set[int]] = {}
-        for start in range(0, len(entry_ids), PAGE):
-            for entry in await outbox.load(entry_ids[start : start + PAGE]):
-                for order_id, revision in (change_named(one.event_id) for one in entry.messages if one.news):
-                    waiting.setdefault(order_id, set()).add(revision)
-        for order_id, newest in (await outbox.revisions(waiting)).items():
-            settled = (one for one in range(newest, 0, -1) if one not in waiting[order_id])
+        newest = await outbox.revisions(await _changes(outbox, await listed()))
+        entry_ids = await listed()
+        waiting = await _changes(outbox, entry_ids)
+        for order_id, revision in newest.items():
+            settled = (one for one in range(revision, 0, -1) if one not in waiting.get(order_id, ()))
             self._take({order_id: next(settled, 0)})
+        return entry_ids
 
     def admits(self, message: Message) -> bool:
         """Tell whether an update is newer than what was told of its order, and count it as told."""
@@ -64,3 +66,13 @@ class Told:
             self._newest[order_id] = max(self._newest.pop(order_id, 0), revision)
         while len(self._newest) > MAX_ORDERS:
             self._newest.popitem(last=False)
+
+
+async def _changes(outbox: Outbox, entry_ids: Sequence[ObjectId]) -> dict[str, set[int]]:
+    """Return the revisions of which entries tell, for each order."""
+    found: dict[str, set[int]] = {}
+    for start in range(0, len(entry_ids), PAGE):
+        for entry in await outbox.load(entry_ids[start : start + PAGE]):
+            for order_id, revision in (change_named(one.event_id) for one in entry.messages if one.news):
+                found.setdefault(order_id, set()).add(revision)
+    return found

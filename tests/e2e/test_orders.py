@@ -34,7 +34,7 @@ async def test_a_market_order_is_filled_and_every_step_is_told(socket: Socket) -
     listed = await socket.ask("orders.list", symbol="AAPL")
     assert [order["orderId"] for order in listed["orders"]] == [order_id]
     events = [entry["event"] for entry in (await socket.ask("orders.timeline", orderId=order_id))["entries"]]
-    assert {"CREATED", "SUBMITTED", "FILL"} <= set(events)
+    assert {"RECEIVED", "CREATED", "COMMITTED", "PUBLISHED", "INTENT", "SENT", "FILL"} <= set(events)
 
 
 async def test_a_limit_order_rests_is_replaced_and_canceled(socket: Socket) -> None:
