@@ -1,6 +1,7 @@
 """The code with one mistake in it each, made by wrapping what it works with: a simulation that overlooks one proves nothing."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from exchange_gw.command import Asks, Command
@@ -9,8 +10,6 @@ from exchange_gw.ports import Note
 from order_svc.event import Event
 from order_svc.order import Order
 from order_svc.outbox import Entry
-from runtime.subjects import ORDER_REPORTS
-from tests.simulation.bus import ModelBus, ModelDelivery
 from tests.simulation.gateway_database import ModelJournal
 from tests.simulation.network import Network
 from tests.simulation.orders_database import ModelOrderStore, ModelOutbox, OrdersDatabase
@@ -19,17 +18,18 @@ from tests.simulation.run import Rooms
 from tests.simulation.session import ModelSession
 
 
-class _HastyBus(ModelBus):
-    async def pull(self, stream: str, **options: Any) -> AsyncIterator[list[ModelDelivery]]:
-        async for deliveries in super().pull(stream, **options):
-            if stream == ORDER_REPORTS:
-                for delivery in deliveries:
-                    await delivery.ack()
-            yield deliveries
+class _HastyStore(ModelOrderStore):
+    async def insert(self, orders: Sequence[Order], events: Sequence[Event]) -> dict[str, Order]:
+        async def later() -> None:
+            await asyncio.sleep(0.05)
+            await super(_HastyStore, self).insert(orders, events)
+
+        self._writing = asyncio.create_task(later())
+        return {}
 
 
 class _AckBeforeCommit(OrderRoom):
-    bus_of = _HastyBus
+    store_of = _HastyStore
 
 
 class _CarelessStore(ModelOrderStore):

@@ -11,7 +11,7 @@ from tests.simulation.run import Outcome, simulate
 
 SECONDS = float(os.environ.get("SIMULATION_SECONDS", "15"))
 # Each of these once found a bug, or takes a way that few do.
-FOUND = [24, 41, 56, 110, 124, 237, 257, 301]
+FOUND = [24, 41, 56, 110, 124, 237, 257, 301, 5199, 6977, 21413, 40727, 41780, 60012]
 MOST_SEEDS_FOR_A_MUTANT = 150
 LAST_LINES = 60
 

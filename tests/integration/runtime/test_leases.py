@@ -175,14 +175,15 @@ async def main():
         async with open_bus(sys.argv[1], name="frozen", tasks=tasks) as bus:
             lease = Lease(bus, "test.lease", ttl_seconds=float(sys.argv[2]))
             async def reign():
-                last = time.monotonic()
                 print("acting", flush=True)
-                while True:
-                    await asyncio.sleep(0.001)
-                    # The first thing that it would do after having been frozen.
-                    if time.monotonic() - last > 1.0:
-                        print("held" if lease.held else "over", flush=True)
+                try:
                     last = time.monotonic()
+                    while time.monotonic() - last < 1.0:
+                        last = time.monotonic()
+                        await asyncio.sleep(0.001)
+                finally:
+                    # The first thing that it would do after having been frozen, if it is not told before that its time is over.
+                    print("held" if lease.held else "over", flush=True)
             tasks.spawn(lease.rule(reign), name="lease")
             await asyncio.Event().wait()
 

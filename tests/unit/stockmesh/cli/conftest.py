@@ -47,6 +47,8 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("STOCKMESH_STATE", str(tmp_path_factory.mktemp("state")))
     monkeypatch.setenv("TZ", "UTC")
+    # Tables drop columns in a narrow terminal.
+    monkeypatch.setenv("COLUMNS", "120")
 
 
 @pytest.fixture
