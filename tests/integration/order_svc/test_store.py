@@ -20,6 +20,7 @@ from order_svc.store import InvalidPageToken, MongoOrderStore
 from order_svc.wire import message_of
 from runtime.databases import Driver, Session, open_mongo
 from runtime.errors import Contended
+from tests.counting import COMMANDS
 from tests.factories import NOON, a_fact, a_fill, an_order, at
 from tests.fakes import FakeOrderStore
 
@@ -176,3 +177,23 @@ async def test_an_order_locked_by_a_dead_transaction_is_told_at_once(
 
         await database.transaction(hold)
         assert await mongo.find([order.order_id]) == {order.order_id: order}
+
+
+@pytest.mark.parametrize("driver", ["motor", "pymongo"])
+async def test_many_orders_cost_as_many_operations_as_one(mongo_url: str, database_name: str, driver: Driver) -> None:
+    async with open_mongo(mongo_url, database=database_name, driver=driver) as database:
+        mongo = MongoOrderStore(database, message_of)
+        await mongo.ensure_indexes()
+        for count in (1, 50):
+            orders = [an_order(client_order_id=f"{count}-{number}") for number in range(count)]
+            COMMANDS.of(database_name)
+
+            await mongo.insert(orders, created(orders))
+            assert COMMANDS.of(database_name) == ["insert orders", "insert outbox", "commitTransaction"]
+
+            changed = await mongo.update({order.order_id: folded(Kind.PLACED) for order in orders})
+            assert len(changed) == count
+            assert COMMANDS.of(database_name) == [
+                *("find orders", "delete orders", "insert orders", "insert outbox"),
+                "commitTransaction",
+            ]
