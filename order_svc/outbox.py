@@ -83,11 +83,17 @@ def _news_document(news: News | None) -> list[Any] | None:
 
 def _entry_from(document: Mapping[str, Any]) -> Entry:
     messages = tuple(_message_from(row) for row in document["messages"])
-    return Entry(document["_id"], document["commit_time_us"], messages, document.get("landed", False))
+    return Entry(document["_id"], _commit_time_us(document), messages, document.get("landed", False))
+
+
+def _commit_time_us(document: Mapping[str, Any]) -> int:
+    """Return the time of an entry's commit; those of the first version have it in milliseconds only."""
+    return int(document.get("commit_time_us") or document["create_time"].timestamp() * 1_000_000)
 
 
 def _message_from(row: list[Any]) -> Message:
-    event_id, subject, payload, headers, pending_order, written = row
+    # Entries of the first version had no news.
+    event_id, subject, payload, headers, pending_order, written = (*row, None)[:6]
     news = News(written[0], State(written[1]), Standing(written[2]), *written[3:]) if written else None
     return Message(event_id, subject, payload, headers, pending_order, news)
 
@@ -135,9 +141,9 @@ class MongoOutbox:
         query: dict[str, Any] = {"create_time": {"$lte": datetime.now(UTC) - older_than}}
         if after:
             query["_id"] = {"$gt": after}
-        cursor = self._entries.find(query, {"commit_time_us": 1}).sort("_id", 1).limit(limit)
+        cursor = self._entries.find(query, {"commit_time_us": 1, "create_time": 1}).sort("_id", 1).limit(limit)
         found = await self._database.read(cursor.to_list(None))
-        return [(document["_id"], document["commit_time_us"]) for document in found]
+        return [(document["_id"], _commit_time_us(document)) for document in found]
 
     async def load(self, entry_ids: Collection[ObjectId]) -> list[Entry]:
         """Return those of the entries that are still there, in the order of their commits. Raises DatabaseUnavailable."""
