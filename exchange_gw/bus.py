@@ -55,7 +55,12 @@ class ReportPublisher:
         self._taken += 1
         number = self._taken
         self._open[number] = None
-        await self._waiting.put((number, report))
+        try:
+            await self._waiting.put((number, report))
+        except BaseException:
+            # Given up while there was no room: a fact that was never taken in must not be waited for.
+            self._forget(number)
+            raise
 
     def mark(self) -> int:
         """Return the number of the last fact taken in."""
@@ -116,9 +121,12 @@ class ReportPublisher:
             self._done(number)
 
     def _done(self, number: int) -> None:
-        del self._open[number]
         self._places.release()
         self._waiting.task_done()
+        self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        del self._open[number]
         while self._waiters and self.is_told(self._waiters[0][0]):
             _, told = self._waiters.popleft()
             if not told.done():

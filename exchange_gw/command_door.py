@@ -294,4 +294,5 @@ def _is_too_old(command: Command, oldest: datetime) -> bool:
 
 
 def _place(delivery: Delivery) -> str:
-    return f"{delivery.sequence:020d}"
+    # With the moment at which it was stored: a broker that lost its store counts from 1 again.
+    return f"{delivery.sequence:020d}-{int(delivery.time.timestamp() * 1000)}"

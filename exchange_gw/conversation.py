@@ -102,14 +102,15 @@ class Conversation:
         """Tell a fact, with the client's key if it is known, and the first after a submission with its hops."""
         key, account = self._keys.get(report.order_id, ("", ""))
         hops = self._hops.pop(report.order_id, None) if self._hops else None
+        await self.reports.tell(
+            structs.replace(report, client_order_id=key, account_id=report.account_id or account, hops=hops)
+        )
         if report.exec_id:
+            # Not before: a fact that was given up is to be told when a drop copy names it.
             self._executions[report.exec_id] = None
             if len(self._executions) > _REMEMBERED:
                 self._executions.popitem(last=False)
             self._count(report)
-        await self.reports.tell(
-            structs.replace(report, client_order_id=key, account_id=report.account_id or account, hops=hops)
-        )
 
     def _count(self, report: Report) -> None:
         shares = self._filled.get(report.order_id) if self._filled else None

@@ -67,6 +67,9 @@ class DropCopy:
                 return Comparison()
             finally:
                 self._question = None
+                # Whoever hears the venue may wait for room in it, and nobody reads it any more.
+                while not question.parts.empty():
+                    question.parts.get_nowait()
             if found is None:
                 return Comparison()
             # Whatever was executed before the question is in the answer.

@@ -56,7 +56,7 @@ class OrderChecks:
         if check is None:
             return
         if status.is_unknown:
-            del self._checks[status.request_id]
+            self._checks.pop(status.request_id, None)
             return
         check.counted = status.cumulative_quantity
         await self._weigh(status.request_id, check)
@@ -67,7 +67,7 @@ class OrderChecks:
         if check is None:
             return False
         if part.refusal:
-            del self._checks[part.request_id]
+            self._checks.pop(part.request_id, None)
             if part.is_unsupported:
                 self._drop_copy.stop_asking(part.refusal)
             return True
@@ -101,12 +101,12 @@ class OrderChecks:
         if check.counted is None:
             return
         if not self._drop_copy.is_supported:
-            del self._checks[request_id]
+            self._checks.pop(request_id, None)
             await self._weigh_by_ear(check.command.order_id, check.counted)
             return
         if not check.named_all:
             return
-        del self._checks[request_id]
+        self._checks.pop(request_id, None)
         named = sum(check.shares.values())
         if named == check.counted:
             return

@@ -86,6 +86,9 @@ class Recovery:
                 raise VenueUnreachable("the exchange does not answer a question about all orders") from None
             finally:
                 self._question = None
+                # Whoever hears the venue may wait for room in it, and nobody reads it any more.
+                while not question.parts.empty():
+                    question.parts.get_nowait()
 
     async def take(self, execution: Execution) -> bool:
         """Take a part of an answer; return whether it belongs to a question that is being asked."""

@@ -63,7 +63,11 @@ class Taking:
             note = Note(batch, tuple(row.order_id for row in rows), changes)
             talk.unanswered.begin(batch)
             # From here on nothing is given back: a row may be written although nobody could say so.
-            older = await surely(lambda: talk.journal.decide(note, talk.group, rows))
+            try:
+                older = await surely(lambda: talk.journal.decide(note, talk.group, rows))
+            except BaseException:
+                talk.unanswered.abandon(batch)
+                raise
             known |= {row.order_id: row for row in rows} | older
         decided = talk.moment()
         outcomes: list[Later | None] = []

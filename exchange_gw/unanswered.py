@@ -114,6 +114,10 @@ class Unanswered:
         """Know a batch before it is noted; it is not finished before `complete`, even while it has no request yet."""
         self._left[batch] = self._left.get(batch, 0) + 1
 
+    def abandon(self, batch: str) -> None:
+        """Forget a batch of which nobody knows what was noted; whoever takes up notes finds out."""
+        self._left.pop(batch, None)
+
     def complete(self, batch: str) -> None:
         """Note that no more requests will be added to a batch."""
         self._left[batch] -= 1

@@ -28,7 +28,7 @@ from runtime.errors import TradingError
 TICK_SECONDS = 0.5
 # At most in one tick; what is due beyond that waits for the next.
 ASK_AT_ONCE = 20
-PAGE = 500
+PAGE, PAGES_AT_ONCE = 500, 10
 # Open orders that are watched; beyond that new ones are found by another reading of the database, later.
 MAX_WATCHED = 200_000
 READ_AGAIN_SECONDS = 900.0
@@ -92,7 +92,8 @@ class Attention:
             await sleep(TICK_SECONDS)
             try:
                 await self._ask(self._take_due())
-                await self._read_on()
+                for _ in range(PAGES_AT_ONCE):
+                    await self._read_on()
             except (PyMongoError, TradingError) as error:
                 logger.warning("open orders not looked after for now", error=repr(error))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Protocol
@@ -40,6 +40,8 @@ LINGER_SECONDS = 0.004
 # Under load a transaction for many facts is worth a little more patience.
 BUSY_LINGER_SECONDS = 0.025
 MAX_FACTS = 100
+# A report that has broken something so often is given up.
+MOST_DELIVERIES = 5
 INSTRUMENTS_EVERY_SECONDS = 30.0
 FIRST_INSTRUMENTS_SECONDS = 0.5
 
@@ -71,32 +73,54 @@ async def hear_reports(bus: Bus, orders: Orders, now: Clock) -> None:
             try:
                 order_id, fact = wire.fact_from(delivery.payload, now=now())
             except Malformed as error:
-                await _bury(bus, delivery, error)
+                await _bury(bus, delivery, "MALFORMED", error)
                 continue
             facts.setdefault(order_id, []).append(fact)
             readable.append((order_id, delivery))
-        try:
-            locked = await orders.take_in(facts)
-        except TradingError as error:
-            logger.warning("facts not stored, asked for again", error=repr(error), facts=len(readable))
-            locked = set(facts)
+        locked, spoilt = await _fold(orders, facts)
         for order_id, delivery in readable:
-            await (delivery.nak() if order_id in locked else delivery.ack())
+            if order_id in spoilt and delivery.deliveries >= MOST_DELIVERIES:
+                await _bury(bus, delivery, "FAILED", spoilt[order_id])
+            elif order_id in locked or order_id in spoilt:
+                await delivery.nak()
+            else:
+                await delivery.ack()
 
 
-async def _bury(bus: Bus, delivery: Delivery, error: Malformed) -> None:
-    """Put a message that nobody can read among the dead letters, so that the lane goes on."""
-    logger.error("report cannot be read", sequence=delivery.sequence, error=str(error))
+async def _fold(orders: Orders, facts: Mapping[str, Sequence[Fact]]) -> tuple[set[str], dict[str, Exception]]:
+    """Store facts; return the orders that could not be changed now, and those whose facts break something, with what broke."""
+    try:
+        return await orders.take_in(facts), {}
+    except TradingError as error:
+        logger.warning("facts not stored, asked for again", error=repr(error), orders=len(facts))
+        return set(facts), {}
+    except Exception as error:
+        if len(facts) == 1:
+            order_id = next(iter(facts))
+            logger.error("facts cannot be stored", order_id=order_id, exc_info=error)
+            return set(), {order_id: error}
+    # One of them is poison, and the others must not suffer.
+    locked, spoilt = set[str](), dict[str, Exception]()
+    for order_id, some in facts.items():
+        one_locked, one_spoilt = await _fold(orders, {order_id: some})
+        locked |= one_locked
+        spoilt |= one_spoilt
+    return locked, spoilt
+
+
+async def _bury(bus: Bus, delivery: Delivery, reason: str, error: Exception) -> None:
+    """Put a message that nobody can handle among the dead letters, so that the lane goes on."""
+    logger.error("dead letter", reason=reason, sequence=delivery.sequence, error=str(error))
     headers = {
         "Origin-Stream": ORDER_REPORTS,
         "Origin-Subject": delivery.subject,
         "Origin-Sequence": str(delivery.sequence),
         "Deliveries": str(delivery.deliveries),
-        "Detail": str(error)[:200].replace("\r", " ").replace("\n", " "),
+        "Detail": "".join(char if char.isascii() and char.isprintable() else " " for char in str(error)[:200]),
     }
     try:
         await bus.publish(
-            dead_letter(ORDER_REPORTS, "MALFORMED"),
+            dead_letter(ORDER_REPORTS, reason),
             delivery.payload,
             event_id=f"{DEAD_LETTERS}:{ORDER_REPORTS}:{delivery.sequence}",
             headers=headers,

@@ -21,6 +21,8 @@ from runtime.databases import Database
 
 ORDERS, OUTBOX, TOKENS = "orders", "outbox", "relay_tokens"
 RELAY = "relay"
+# For how long the broker surely drops a message that it has: somewhat less than the stream's duplicate window.
+RECOGNISED_US = 10 * 60_000_000
 # ChangeStreamHistoryLost, ChangeStreamFatalError, InvalidResumeToken, and tokens that cannot be read: the stream cannot be resumed.
 _LOST = frozenset({286, 280, 260, 40649, 50811, 9})
 
@@ -48,13 +50,20 @@ class Entry:
 class Reign:
     """A relay's time in office: its number and mark, and where the one before left off (None when nobody knows).
 
-    `born` is when the stream of updates was made that the one before published to.
+    `born` is when the stream of updates was made that the one before published to, `saved_us` when its place was saved
+    (microseconds since 1970; 0 when nobody knows).
     """
 
     epoch: int
     mark: str
     token: Mapping[str, Any] | None
     born: int = 0
+    saved_us: int = 0
+
+    def continues(self, born: int) -> bool:
+        """Tell whether the broker still recognises what the reign before has told, as it has the same stream and lately."""
+        paused_us = time.time_ns() // 1000 - self.saved_us if self.saved_us else 0
+        return self.token is not None and self.born == born and paused_us < RECOGNISED_US
 
 
 def outbox_document(messages: Sequence[Message], *, after_us: int = 0) -> dict[str, Any]:
@@ -184,14 +193,16 @@ class MongoOutbox:
         found = await self._database.read(
             self._tokens.find_one_and_update({"_id": RELAY}, change, upsert=True, return_document=ReturnDocument.AFTER)
         )
-        return Reign(found["epoch"], mark, found.get("token"), found.get("born", 0))
+        return Reign(found["epoch"], mark, found.get("token"), found.get("born", 0), found.get("saved_us", 0))
 
     async def save_token(self, reign: Reign, token: Mapping[str, Any], *, born: int) -> bool:
         """Keep where the relay is, and in which life of the stream of updates; False when another reigns by now.
 
         Raises DatabaseUnavailable.
         """
-        change = {"$set": {"token": token, "born": born, "update_time": datetime.now(UTC)}}
+        change = {
+            "$set": {"token": token, "born": born, "saved_us": time.time_ns() // 1000, "update_time": datetime.now(UTC)}
+        }
         # The mark tells two reigns of one number apart, which a wiped document makes possible.
         mine = {"_id": RELAY, "epoch": reign.epoch, "mark": reign.mark}
         result = await self._database.read(self._tokens.update_one(mine, change))

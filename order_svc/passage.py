@@ -82,7 +82,7 @@ class Passage:
         """Relay until the lease is lost. Raises LeaseLost."""
         reign = await _insist(self._outbox.take_over)
         self._born = await _insist(self._updates.born)
-        self._told = Told(self._updates, is_anew=reign.token is None or reign.born != self._born)
+        self._told = Told(self._updates, is_anew=not reign.continues(self._born))
         self._inherited_until_us = time.time_ns() // 1000 + INHERITED_MARGIN_US
         logger.info("relaying", epoch=reign.epoch, resumed=reign.token is not None)
         async with self._crew:
@@ -151,10 +151,15 @@ class Passage:
             for subject in sorted({one.subject for one in entry.messages if one.news is not None}):
                 if self._told.is_unread(subject):
                     await _insist(partial(self._told.read, subject))
+        known = self._flights.get(entry.entry_id)
+        if known is not None:
+            # The other of stream and sweeper was faster.
+            return known
         messages = [one for one in entry.messages if one.news is None or self._told.admits(one)]
+        # Before anything is awaited, so that nobody takes what is counted as told for landed.
+        flight = self._flights.begin(entry.entry_id, messages=len(messages), pending=pending)
         if messages:
             await self._room.acquire()
-        flight = self._flights.begin(entry.entry_id, messages=len(messages), pending=pending)
         landed = partial(self._land, flight, entry.commit_time_us)
         for message in messages:
             if message.news is None:

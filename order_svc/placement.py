@@ -174,7 +174,9 @@ class Placements:
         for order, result in zip(orders, alone, strict=True):
             if isinstance(result, Exception):
                 kept_out[order.order_id] = result
-            elif not isinstance(result, BaseException):
+            elif isinstance(result, BaseException):
+                raise result
+            else:
                 kept_out |= result
         return kept_out
 

@@ -13,7 +13,7 @@ from order_svc.fact import Fact, Kind
 from order_svc.order import Order, PendingAction, State, Type
 from order_svc.placement import Finished, MarketView, Placed, Placements, Wish
 from runtime import logs
-from runtime.errors import Contended, FailedPrecondition, InvalidArgument, NotFound
+from runtime.errors import Contended, FailedPrecondition, InvalidArgument, NotFound, TradingError
 
 logger = logs.get_logger("order_svc.service")
 
@@ -199,7 +199,7 @@ class Orders:
         async def one(order_id: str, change: Change) -> None:
             try:
                 changed.update(await self._store.update({order_id: change}))
-            except Contended:
+            except TradingError:
                 locked.add(order_id)
 
         async with asyncio.TaskGroup() as group:

@@ -17,7 +17,7 @@ from order_svc.outbox import outbox_document
 from order_svc.service import Change, OrderFilter
 from runtime.crash_points import reach
 from runtime.databases import Database, Session
-from runtime.errors import InvalidArgument
+from runtime.errors import Contended, InvalidArgument
 
 ORDERS, OUTBOX, AUDIT = "orders", "outbox", "audit"
 DUPLICATE_KEY = 11000
@@ -74,8 +74,11 @@ class MongoOrderStore:
                 await self._insert(rest, said)
             except (BulkWriteError, DuplicateKeyError) as error:
                 before = await self.find([order.order_id for order in rest])
-                if not _is_duplicate(error) or not before:
+                if not _is_duplicate(error):
                     raise
+                if not before:
+                    # The winner is committed and not yet seen by the majority: its order is the answer in a moment.
+                    raise Contended("the key is being used by another request", retry_after_seconds=0.2) from error
                 there |= before
             else:
                 return there

@@ -164,14 +164,19 @@ def fact_from(payload: bytes, *, now: datetime) -> tuple[str, Fact]:
     """Return the order id and the fact that a message of ORDER_REPORTS holds. Raises Malformed."""
     try:
         report = exchange_pb2.ExecutionReport.FromString(payload)
-        kind = Kind(_Report.Kind.Name(report.kind))
-    except (ValueError, DecodeError) as error:
+        if not (report.order_id and report.report_id):
+            raise Malformed("an execution report without order_id or report_id")
+        return report.order_id, _fact_of(report, now)
+    except (ValueError, OverflowError, DecodeError) as error:
+        # Also values of a newer gateway that this release does not know, and times that no clock has.
         raise Malformed(f"not an execution report: {error}") from error
-    if not (report.order_id and report.report_id):
-        raise Malformed("an execution report without order_id or report_id")
+
+
+def _fact_of(report: exchange_pb2.ExecutionReport, now: datetime) -> Fact:
+    kind = Kind(_Report.Kind.Name(report.kind))
     when = report.exchange_time if report.HasField("exchange_time") else report.gateway_time
     replaced = kind is Kind.REPLACED
-    return report.order_id, Fact(
+    return Fact(
         fact_id=report.report_id,
         kind=kind,
         time=_milliseconds(when.ToDatetime(UTC)) if when.seconds else now,

@@ -1,5 +1,6 @@
 """MongoDB and Redis, opened for a block. The one module that knows which MongoDB driver is in use (docs/adr/0011)."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -91,15 +92,20 @@ class Database:
                 raise Contended("the database is busy with the same documents", retry_after_seconds=1.0)
             return await work(session)
 
-        with _told(), pymongo.timeout(seconds):
-            async with await self._start_session() as session:
-                result: R = await session.with_transaction(
-                    attempt,
-                    read_concern=ReadConcern("snapshot"),
-                    write_concern=WriteConcern("majority", j=True),
-                    read_preference=ReadPreference.PRIMARY,
-                )
-                return result
+        try:
+            # Motor's helper repeats a commit of unknown outcome without looking at the driver's own time-out.
+            async with asyncio.timeout(seconds + 1.0):
+                with _told(), pymongo.timeout(seconds):
+                    async with await self._start_session() as session:
+                        result: R = await session.with_transaction(
+                            attempt,
+                            read_concern=ReadConcern("snapshot"),
+                            write_concern=WriteConcern("majority", j=True),
+                            read_preference=ReadPreference.PRIMARY,
+                        )
+                        return result
+        except TimeoutError as error:
+            raise DatabaseUnavailable("the database did not answer", retry_after_seconds=1.0) from error
 
     async def _start_session(self) -> Session:
         session = self._client.start_session()
