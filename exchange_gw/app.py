@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -36,6 +36,7 @@ from runtime.rpc import serve_rpc
 from runtime.subjects import ORDER_PARTITIONS, partition_of, trading_state
 
 DRAIN_SECONDS = 2.0
+PREPARE_SECONDS = 3.0
 
 
 def _now() -> datetime:
@@ -94,9 +95,12 @@ async def open_app(settings: ExchangeGwSettings, tasks: Tasks) -> AsyncIterator[
         # Prices need no database; orders wait for it.
         tasks.spawn(feed_line.run(), name=f"line {feed_line.sender}")
 
+        prepared = asyncio.Event()
+
         async def open_lanes() -> None:
             await surely(journal.prepare)
             await surely(room.prepare)
+            prepared.set()
             await surely(trading.load)
             tasks.spawn(trading.keep_saying(), name="trading state")
             for opened in lanes:
@@ -104,6 +108,11 @@ async def open_app(settings: ExchangeGwSettings, tasks: Tasks) -> AsyncIterator[
             await asyncio.Event().wait()
 
         tasks.spawn(open_lanes(), name="lanes")
+        # Collections are to be there before this service counts as ready and orders come: made beside running transactions they
+        # hold these up. Without a database it serves all the same, as prices need none.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PREPARE_SECONDS):
+                await prepared.wait()
 
         operations = Operations(
             lanes=[opened.lane for opened in lanes],
