@@ -3,11 +3,11 @@
 from exchange_gw.exchange import Clock
 from exchange_gw.ports import Reports
 from exchange_gw.report import dead_letter_report
-from runtime import logs
+from runtime import dead_letters, logs
 from runtime.errors import Unavailable
 from runtime.jetstream import Bus
 from runtime.pulling import Delivery
-from runtime.subjects import DEAD_LETTERS, ORDER_COMMANDS, dead_letter
+from runtime.subjects import ORDER_COMMANDS
 
 logger = logs.get_logger("exchange_gw.burial")
 
@@ -23,20 +23,9 @@ class Burial:
     ) -> None:
         """Put a message aside, say so at its order if it is known, and let the lane go on; without a broker it comes again."""
         logger.error("dead letter", reason=reason, sequence=delivery.sequence, order_id=order_id, detail=detail)
-        headers = {
-            "Origin-Stream": ORDER_COMMANDS,
-            "Origin-Subject": delivery.subject,
-            "Origin-Sequence": str(delivery.sequence),
-            "Deliveries": str(delivery.deliveries),
-            "Order-Id": _in_one_line(order_id),
-            "Detail": _in_one_line(detail),
-        }
         try:
-            await self._bus.publish(
-                dead_letter(ORDER_COMMANDS, reason),
-                delivery.payload,
-                event_id=f"{DEAD_LETTERS}:{ORDER_COMMANDS}:{delivery.sequence}",
-                headers=headers,
+            await dead_letters.bury(
+                self._bus, delivery, stream=ORDER_COMMANDS, reason=reason, detail=detail, order_id=order_id
             )
         except Unavailable:
             await delivery.nak()
@@ -49,8 +38,3 @@ class Burial:
             )
             await self._reports.until_told()
         await delivery.term()
-
-
-def _in_one_line(text: str) -> str:
-    """Return text that a header can carry."""
-    return "".join(char if char.isascii() and char.isprintable() else " " for char in text[:200])

@@ -17,19 +17,18 @@ from order_svc.risk import Instrument
 from order_svc.service import Orders
 from runtime import logs
 from runtime.crash_points import reach
+from runtime.dead_letters import bury
 from runtime.errors import Malformed, TradingError
 from runtime.jetstream import Bus, Heard
 from runtime.money import micros_from_text
 from runtime.process import Tasks
 from runtime.pulling import Delivery
 from runtime.subjects import (
-    DEAD_LETTERS,
     INSTRUMENTS,
     ORDER_PARTITIONS,
     ORDER_REPORTS,
     QUOTES,
     TRADING_STATE,
-    dead_letter,
     quotes_live,
     trading_state,
 )
@@ -111,20 +110,8 @@ async def _fold(orders: Orders, facts: Mapping[str, Sequence[Fact]]) -> tuple[se
 async def _bury(bus: Bus, delivery: Delivery, reason: str, error: Exception) -> None:
     """Put a message that nobody can handle among the dead letters, so that the lane goes on."""
     logger.error("dead letter", reason=reason, sequence=delivery.sequence, error=str(error))
-    headers = {
-        "Origin-Stream": ORDER_REPORTS,
-        "Origin-Subject": delivery.subject,
-        "Origin-Sequence": str(delivery.sequence),
-        "Deliveries": str(delivery.deliveries),
-        "Detail": "".join(char if char.isascii() and char.isprintable() else " " for char in str(error)[:200]),
-    }
     try:
-        await bus.publish(
-            dead_letter(ORDER_REPORTS, reason),
-            delivery.payload,
-            event_id=f"{DEAD_LETTERS}:{ORDER_REPORTS}:{delivery.sequence}",
-            headers=headers,
-        )
+        await bury(bus, delivery, stream=ORDER_REPORTS, reason=reason, detail=str(error))
     except TradingError:
         await delivery.nak()
         return
