@@ -1,5 +1,6 @@
 """The gateway's database: the journal and its notes, sessions, breaks, the trading state, and the audit."""
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -34,11 +35,13 @@ class MongoJournal:
         self._breaks = database.collection("breaks")
         # Of batches that are noted: the orders they decided on.
         self._orders: dict[str, tuple[str, ...]] = {}
+        self._prepared = asyncio.Event()
 
     async def prepare(self) -> None:
         """Make collections and indexes. Raises DatabaseUnavailable."""
         await self._database.ensure_collections("journal", "sessions", "breaks", "settings", "audit")
         await self._database.read(self._breaks.create_index([("create_time", DESCENDING), ("_id", ASCENDING)]))
+        self._prepared.set()
 
     async def decide(self, note: Note, group: int, rows: Sequence[Row]) -> dict[str, Row]:
         """Write a note and then rows in one operation; return the rows that were there before."""
@@ -126,7 +129,12 @@ class MongoJournal:
         return bool(result.matched_count)
 
     async def next_logon(self, session: str, *, at_least: int) -> int:
-        """Return the number of a session's new logon; the session itself keeps two gateways from asking at once."""
+        """Return the number of a session's new logon; the session itself keeps two gateways from asking at once.
+
+        Waits for `prepare`: the feed logs on beside it, and an upsert into a collection that is just being made locks SecantusDB
+        for ever. The caller has the deadline.
+        """
+        await self._prepared.wait()
         before = await self._database.read(self._sessions.find_one({"_id": session})) or {}
         logon = max(at_least, int(before.get("logon", 0)) + 1)
         await self._set_session(session, {"logon": logon})

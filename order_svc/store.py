@@ -13,13 +13,13 @@ from pymongo.read_concern import ReadConcern
 from order_svc.documents import Document, document_of, order_from
 from order_svc.event import Event, Message
 from order_svc.order import OPEN, Order
-from order_svc.outbox import outbox_document
+from order_svc.outbox import ORDERS, OUTBOX, TOKENS, outbox_document
 from order_svc.service import Change, OrderFilter
 from runtime.crash_points import reach
 from runtime.databases import Database, Session
 from runtime.errors import Contended, InvalidArgument
 
-ORDERS, OUTBOX, AUDIT = "orders", "outbox", "audit"
+AUDIT = "audit"
 DUPLICATE_KEY = 11000
 COMMITTED = "commit_time_us"
 
@@ -48,7 +48,7 @@ class MongoOrderStore:
 
     async def ensure_indexes(self) -> None:
         """Make the collections and the one index beside the primary key: an account's history, newest first."""
-        await self._database.ensure_collections(ORDERS, OUTBOX, AUDIT)
+        await self._database.ensure_collections(ORDERS, OUTBOX, TOKENS, AUDIT)
         await self._database.read(self._orders.create_index([("account_id", 1), ("create_time", DESCENDING)]))
 
     async def find(self, order_ids: Sequence[str]) -> dict[str, Order]:

@@ -5,9 +5,8 @@ from typing import Any
 
 from order_svc.documents import order_from
 from order_svc.order import OPEN, Order
+from order_svc.outbox import ORDERS
 from runtime.databases import Database
-
-ORDERS = "orders"
 
 
 class MongoSurvey:

@@ -1,5 +1,6 @@
 """The journal keeps its promises in a real database, over both drivers, with as few operations as can be."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -56,6 +57,17 @@ async def journal(database: Database) -> MongoJournal:
     made = MongoJournal(database, wire.command_from)
     await made.prepare()
     return made
+
+
+async def test_no_logon_is_written_before_its_collection_is_made(database: Database) -> None:
+    journal = MongoJournal(database, wire.command_from)
+    logon = asyncio.create_task(journal.next_logon("market-data", at_least=5))
+    await database.ping()
+    assert not logon.done()
+
+    await journal.prepare()
+
+    assert await logon == 5
 
 
 def an_order(order_id: str, kind: str = "SUBMIT", **changes: Any):  # type: ignore[no-untyped-def]  # the wire's own type

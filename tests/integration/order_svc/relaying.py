@@ -15,9 +15,9 @@ from order_svc.attention import Attention, Patience
 from order_svc.fact import Fact, Kind
 from order_svc.figures import Figures
 from order_svc.order import Order
-from order_svc.outbox import MongoOutbox
+from order_svc.outbox import OUTBOX, MongoOutbox
 from order_svc.relay import Relay
-from order_svc.store import OUTBOX, MongoOrderStore
+from order_svc.store import MongoOrderStore
 from order_svc.survey import MongoSurvey
 from order_svc.updates import ToldUpdates
 from runtime.databases import Database
