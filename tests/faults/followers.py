@@ -29,6 +29,8 @@ class Follower:
     def __init__(self, name: str, account: str, history: History) -> None:
         self.name, self.account, self._history = name, account, history
         self.position = ""
+        # Why it is not following, as far as it has been told.
+        self.trouble = ""
         self.revisions: dict[str, int] = {}
 
     def began(self, *, recovered: bool, position: str, asked: str = "") -> None:
@@ -73,8 +75,8 @@ class SocketFollower(Follower):
             try:
                 async with websockets.connect(self._url, compression=None, open_timeout=ANSWER_SECONDS) as socket:
                     await self._converse(socket)
-            except (OSError, TimeoutError, websockets.WebSocketException):
-                pass
+            except (OSError, TimeoutError, websockets.WebSocketException) as error:
+                self.trouble = repr(error)
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _converse(self, socket: websockets.ClientConnection) -> None:
@@ -128,8 +130,8 @@ class ClientFollower(Follower):
                         self.snapshot([view.of_model(order) for order in item.orders])
                     else:
                         self.update(item.position, item.previous, view.of_model(item.order))
-            except StockmeshError:
-                pass
+            except StockmeshError as error:
+                self.trouble = repr(error)
             await asyncio.sleep(PAUSE_SECONDS)
 
 
@@ -147,10 +149,11 @@ class RpcFollower(Follower):
             try:
                 await self._follow()
             except grpc.aio.AioRpcError as failure:
+                self.trouble = f"{failure.code()}: {failure.details()}"
                 if error_from(failure).reason == PositionNotRecoverable.reason:
                     self.position = ""
-            except TimeoutError:
-                pass
+            except TimeoutError as error:
+                self.trouble = repr(error)
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _follow(self) -> None:

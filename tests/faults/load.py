@@ -157,9 +157,11 @@ async def open_load(
             load.followers += [socket, more]
             following += [asyncio.create_task(socket.run()), asyncio.create_task(more.run())]
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while not all(follower.position for follower in load.followers):  # noqa: ASYNC110 - six of them, once
-                    await asyncio.sleep(0.05)
+            until = time.monotonic() + PATIENCE_SECONDS
+            while late := [follower for follower in load.followers if not follower.position]:
+                if time.monotonic() > until:
+                    raise TimeoutError({follower.name: follower.trouble for follower in late})
+                await asyncio.sleep(0.05)
             yield load
         finally:
             for task in following:
