@@ -23,6 +23,9 @@ MAX_WAIT_SECONDS = 0.02
 CALM_WAIT_SECONDS = 0.002
 # MARKET, IOC and FOK are about the price of now.
 QUICK_SUBMIT_SECONDS = 30.0
+# Keys are nearly always new, so the insert alone finds out. A taken one costs its batch a second transaction; clients that repeat
+# themselves seldom do it once, so for so long keys are read first.
+CAREFUL_SECONDS = 1.0
 
 
 class IdempotencyMismatch(AlreadyExists):
@@ -114,6 +117,7 @@ class Placements:
         self._store, self._finished, self._market = store, finished, market
         self._limits, self._now, self._session_end = limits, now, session_end
         self._pace = Pace(limits)
+        self._careful_until = 0.0
         self._batcher: Batcher[Wish, Placed] = Batcher(
             self._place_together, max_items=max_batch, max_wait=MAX_WAIT_SECONDS, calm_wait=CALM_WAIT_SECONDS
         )
@@ -130,9 +134,36 @@ class Placements:
         return await self._batcher.add(wish)
 
     async def _place_together(self, wishes: Sequence[Wish]) -> Sequence[Placed | Exception]:
-        known: dict[str, Order] = await self._known([wish.order_id for wish in wishes])
+        known = await self._known([wish.order_id for wish in wishes])
         reach("K1")
-        # What becomes of each key: an order that was there, a new one, or why there is none. A refusal is its wish's alone.
+        new, makers, refused = self._judged(wishes, known)
+        if refused:
+            # The key comes before any check: what was placed once is answered with its order even if it would be refused now.
+            known |= await self._store.find([wishes[index].order_id for index in refused])
+        # Keys that turn out to be taken: the primary key has decided, its order is the answer.
+        kept_out = await self._store_together(list(new.values()))
+        if any(isinstance(end, Order) for end in kept_out.values()):
+            self._careful_until = time.monotonic() + CAREFUL_SECONDS
+        ends: Mapping[str, Order | Exception] = {**new, **kept_out, **known}
+
+        def outcome(index: int, wish: Wish) -> Placed | Exception:
+            if index in refused and wish.order_id not in known:
+                return refused[index]
+            is_its_own = makers.get(wish.order_id) == index and wish.order_id not in kept_out
+            return _outcome(wish, ends[wish.order_id], is_its_own=is_its_own)
+
+        return [outcome(index, wish) for index, wish in enumerate(wishes)]
+
+    async def _known(self, keys: Sequence[str]) -> dict[str, Order]:
+        ended = await self._finished.find(keys)
+        if time.monotonic() >= self._careful_until:
+            return ended
+        return ended | await self._store.find([key for key in keys if key not in ended])
+
+    def _judged(
+        self, wishes: Sequence[Wish], known: Mapping[str, Order]
+    ) -> tuple[dict[str, Order], dict[str, int], dict[int, Exception]]:
+        """Return the new orders, which wish makes each, and why others make none. A refusal is its wish's alone."""
         new: dict[str, Order] = {}
         makers: dict[str, int] = {}
         refused: dict[int, Exception] = {}
@@ -144,17 +175,7 @@ class Placements:
                 makers[wish.order_id] = index
             except TradingError as refusal:
                 refused[index] = refusal
-        # Losers of a race with another process: the primary key has decided, the winner's order is the answer.
-        kept_out = await self._store_together(list(new.values()))
-        ends: Mapping[str, Order | Exception] = {**new, **kept_out, **known}
-
-        def outcome(index: int, wish: Wish) -> Placed | Exception:
-            if index in refused:
-                return refused[index]
-            is_its_own = makers.get(wish.order_id) == index and wish.order_id not in kept_out
-            return _outcome(wish, ends[wish.order_id], is_its_own=is_its_own)
-
-        return [outcome(index, wish) for index, wish in enumerate(wishes)]
+        return new, makers, refused
 
     def _admitted_now(self, wish: Wish) -> Order:
         order = self.admitted(wish)
@@ -183,10 +204,6 @@ class Placements:
     async def _insert(self, orders: Sequence[Order]) -> dict[str, Order]:
         events = [said for order in orders for said in (event.submit(order), event.created(order))]
         return await self._store.insert(orders, events)
-
-    async def _known(self, order_ids: Sequence[str]) -> dict[str, Order]:
-        ended = await self._finished.find(order_ids)
-        return {**ended, **await self._store.find([key for key in order_ids if key not in ended])}
 
     def admitted(self, wish: Wish) -> Order:
         """Return the order that the wish makes. Raises SubmitByPassed or a refusal of the pre-trade checks."""

@@ -1,6 +1,7 @@
 """Work of many callers done at once: concurrent callers share one flush (group commit)."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -19,7 +20,8 @@ class TooBusy(ResourceExhausted):
 class Batcher(Generic[Item, Result]):
     """Collects items while a flush is under way, or for `max_wait` seconds, and flushes them together.
 
-    With `calm_wait` an item that comes alone waits only that long: `max_wait` is for when the last batch had company.
+    With `calm_wait` an item that comes alone waits only that long. When the last batch had company, flushes begin `max_wait` apart,
+    but never sooner than `calm_wait` after an item came: a flush that took long has gathered its successor's company already.
 
     `flush` takes the items and returns as many outcomes in their order; an outcome that is an exception is raised to that
     item's caller alone. When flush itself raises, every caller of the batch gets that exception.
@@ -36,7 +38,7 @@ class Batcher(Generic[Item, Result]):
     ) -> None:
         self._flush, self._max_items, self._max_waiting = flush, max_items, max_waiting
         self._max_wait, self._calm_wait = max_wait, max_wait if calm_wait is None else calm_wait
-        self._wait = self._calm_wait
+        self._has_company, self._began_at = False, 0.0
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
@@ -65,13 +67,14 @@ class Batcher(Generic[Item, Result]):
                 self._full.clear()
             # A caller that gave up before its work began has not asked for anything.
             batch = [(item, future) for item, future in batch if not future.done()]
-            self._wait = self._max_wait if len(batch) > 1 else self._calm_wait
+            self._has_company, self._began_at = len(batch) > 1, time.monotonic()
             if batch:
                 await self._settle(batch)
 
     async def _linger(self) -> None:
+        rest = self._max_wait - (time.monotonic() - self._began_at) if self._has_company else 0.0
         try:
-            async with asyncio.timeout(self._wait):
+            async with asyncio.timeout(max(self._calm_wait, rest)):
                 await self._full.wait()
         except TimeoutError:
             return

@@ -1,6 +1,7 @@
 """Life of a process: settings, logs, one task group, graceful then forced stop, and an exit code that tells the truth."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -15,6 +16,8 @@ S = TypeVar("S", bound=Settings)
 BAD_SETTINGS = 2
 FAILED = 1
 CANCEL_AGAIN_SECONDS = 0.2
+# Of the garbage collector's three generations; Python begins with 700, 10, 10.
+GC_THRESHOLDS = (20_000, 20, 50)
 
 
 class LoopEnded(Exception):
@@ -89,6 +92,7 @@ async def _live(service: str, settings: S, open_app: OpenApp[S]) -> int:
             tasks = Tasks(group)
             stopped = group.create_task(stop.wait(), name="signals")
             async with open_app(settings, tasks):
+                _spare_the_collector()
                 logger.info("ready", pid=os.getpid())
                 await stopped
                 logger.info("stopping")
@@ -99,6 +103,16 @@ async def _live(service: str, settings: S, open_app: OpenApp[S]) -> int:
         return FAILED
     logger.info("stopped")
     return 0
+
+
+def _spare_the_collector() -> None:
+    """Let the garbage collector pass over what lives as long as the process, and look at the rest less often.
+
+    Its pauses lie on every request's path, and what requests leave behind is nearly always freed by counting references.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def _stop_on_signals(stop: asyncio.Event, grace_seconds: float) -> None:
