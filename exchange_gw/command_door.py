@@ -12,6 +12,7 @@ from exchange_gw import wire
 from exchange_gw.burial import Burial
 from exchange_gw.command import Asks, Command
 from exchange_gw.exchange import Clock
+from exchange_gw.parking import Parking, place_of
 from exchange_gw.service import Lane
 from exchange_gw.taking import Later
 from exchange_gw.waiting_room import Parked, WaitingRoom
@@ -66,7 +67,8 @@ class CommandDoor:
         self._unacknowledged: dict[int, Delivery] = {}
         self._held: dict[int, _Held] = {}
         self._deaths: dict[int, int] | None = None
-        self._has_parked, self._parked_at = True, 0.0
+        self._parking = Parking(lane, room, burial, group=group, most_failures=MOST_DELIVERIES, now=now)
+        self._parked_at = 0.0
         # Commands are looked at by one at a time, or a cancel could overtake its order.
         self._turn = asyncio.Lock()
 
@@ -182,49 +184,18 @@ class CommandDoor:
         held = sorted(self._held.values(), key=lambda one: one.delivery.sequence)[: -MOST_HELD // 2]
         waiting = [
             # A change that waits for its order waits for news of the lane.
-            Parked(_place(one.delivery), one.command, one.until if one.command.asks is Asks.SUBMIT else None)
+            Parked(place_of(one.delivery), one.command, one.until if one.command.asks is Asks.SUBMIT else None)
             for one in held
         ]
         try:
-            await self._room.park(self._group, waiting)
+            await self._parking.park(waiting)
         except Unavailable as error:
             logger.warning("commands not parked", commands=len(held), error=repr(error))
             return
-        self._has_parked = True
         logger.info("commands parked", commands=len(held))
         for one in held:
             self._let_go(one.delivery)
             await one.delivery.ack()
-
-    async def _look_at_parked(self, *, news: bool) -> None:
-        """Take parked commands: all of them when the lane has news, else those whose time has come."""
-        place, left = "", 0
-        while True:
-            parked = await (
-                self._room.parked(self._group, after=place) if news else self._room.due(self._group, self._now())
-            )
-            done = await self._take_parked(parked)
-            left += len(parked) - len(done)
-            if done:
-                await self._room.release(self._group, done)
-            if not parked or (not news and not done):
-                break
-            place = parked[-1].place
-        if news:
-            self._has_parked = bool(left)
-
-    async def _take_parked(self, parked: Sequence[Parked]) -> list[str]:
-        """Have parked commands carried out; return the places of those that are done with."""
-        try:
-            outcomes = await self._lane.take([one.command for one in parked])
-        except Unavailable:
-            raise
-        except Exception as error:
-            if len(parked) > 1:
-                return [place for one in parked for place in await self._take_parked([one])]
-            logger.error("parked command failed", command_id=parked[0].command.command_id, exc_info=error)
-            return []
-        return [one.place for one, later in zip(parked, outcomes, strict=True) if later is None]
 
     async def _failed(self, one: _Held, error: Exception) -> None:
         delivery, command = one.delivery, one.command
@@ -271,11 +242,11 @@ class CommandDoor:
         due = [one for one in self._held.values() if news or (one.until and one.until < self._now())]
         await self._take(sorted(due, key=lambda one: one.delivery.sequence))
         now = asyncio.get_running_loop().time()
-        if self._has_parked and (news or now - self._parked_at > PARKED_SECONDS):
+        if self._parking.is_used and (news or now - self._parked_at > PARKED_SECONDS):
             self._parked_at = now
             try:
-                await self._look_at_parked(news=news or self._lane.is_open)
-                await self._look_at_parked(news=False)
+                await self._parking.look(everything=news or self._lane.is_open)
+                await self._parking.look(everything=False)
             except Unavailable as error:
                 logger.warning("parked commands wait for the database", error=repr(error))
 
@@ -291,8 +262,3 @@ def _is_too_old(command: Command, oldest: datetime) -> bool:
     if command.asks not in (Asks.SUBMIT, Asks.CANCEL) or command.is_known_at_venue:
         return False
     return command.create_time is not None and command.create_time < oldest
-
-
-def _place(delivery: Delivery) -> str:
-    # With the moment at which it was stored: a broker that lost its store counts from 1 again.
-    return f"{delivery.sequence:020d}-{int(delivery.time.timestamp() * 1000)}"
