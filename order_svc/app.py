@@ -24,7 +24,6 @@ from runtime.auth import TokenVerifier
 from runtime.databases import open_mongo, open_redis
 from runtime.jetstream import open_bus
 from runtime.leases import Lease
-from runtime.metrics import open_registry, serve_metrics
 from runtime.money import MICROS
 from runtime.process import Tasks
 from runtime.receipts import open_receipts
@@ -46,9 +45,7 @@ async def open_app(settings: OrderSettings, tasks: Tasks) -> AsyncIterator[None]
         receipts = await stack.enter_async_context(open_receipts(bus))
         stack.push_async_callback(tasks.stop)
 
-        registry = open_registry()
-        stack.enter_context(serve_metrics(registry, port=settings.metrics_port))
-        figures = Figures(registry)
+        figures = Figures(tasks.registry)
 
         store = MongoOrderStore(database, wire.message_of, figures.committed)
         await store.ensure_indexes()

@@ -32,6 +32,5 @@ class OrderSettings(Settings):
     )
     query_resting_after_seconds: float = Field(300.0, gt=0, description="and about one that rests in its book")
     group_size: int = Field(100, ge=1, le=1_000, description="most new orders in one transaction")
-    metrics_port: int = Field(0, ge=0, le=65535, description="port of /metrics on 127.0.0.1; 0 means none")
     lease_seconds: float = Field(3.0, ge=1, le=60, description="how long a dead relay's lease outlives it")
     max_streams: int = Field(200, gt=0, description="order streams served at once")

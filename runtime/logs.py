@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import msgspec
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 # One variable for all ids: structlog's own has one for each, which is slow where every call binds some.
@@ -24,10 +25,11 @@ def configure(service: str, *, level: str = "info", form: str = "auto") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     tail: list[Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if pretty
         else [
-            structlog.processors.dict_tracebacks,
+            # Without local variables: a token or a secret may be among them.
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(_json_text),
         ]
     )

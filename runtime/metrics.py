@@ -2,21 +2,39 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    start_http_server,
+)
 
 # Upper bounds in seconds for times that should be a few milliseconds.
 FAST_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 HOST = "127.0.0.1"
 
 
-def open_registry() -> CollectorRegistry:
-    """Return a registry that knows the process itself: CPU, memory, open files, garbage collection."""
+def open_registry(service: str) -> CollectorRegistry:
+    """Return a registry that knows the process itself: who it is, CPU, memory, open files, garbage collection."""
     registry = CollectorRegistry()
+    Info("stockmesh_build", "Which release of which service this process runs.", registry=registry).info(
+        {"service": service, "version": _version()}
+    )
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     return registry
+
+
+def _version() -> str:
+    try:
+        return version("stockmesh")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 @contextmanager

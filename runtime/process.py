@@ -9,8 +9,12 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NoReturn, TypeVar
 
+from prometheus_client import CollectorRegistry
+
 from runtime import crash_points, logs
+from runtime.metrics import open_registry, serve_metrics
 from runtime.settings import Settings, SettingsError, load
+from runtime.watchdog import watching
 
 S = TypeVar("S", bound=Settings)
 BAD_SETTINGS = 2
@@ -25,10 +29,14 @@ class LoopEnded(Exception):
 
 
 class Tasks:
-    """The loops of a process. One that fails, or just ends, takes the process down: half a process is worse than none."""
+    """The loops of a process. One that fails, or just ends, takes the process down: half a process is worse than none.
 
-    def __init__(self, group: asyncio.TaskGroup) -> None:
+    `registry` is where the process's parts put their figures.
+    """
+
+    def __init__(self, group: asyncio.TaskGroup, registry: CollectorRegistry | None = None) -> None:
         self._group = group
+        self.registry = registry or CollectorRegistry()
         self._running: set[asyncio.Task[None]] = set()
 
     def spawn(self, loop: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[None]:
@@ -85,18 +93,23 @@ def _with_fast_loop(main: Coroutine[Any, Any, int]) -> int:
 
 async def _live(service: str, settings: S, open_app: OpenApp[S]) -> int:
     logger = logs.get_logger("runtime.process")
+    registry = open_registry(service)
     stop = asyncio.Event()
     _stop_on_signals(stop, settings.stop_grace_seconds)
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = Tasks(group)
+            tasks = Tasks(group, registry)
             stopped = group.create_task(stop.wait(), name="signals")
-            async with open_app(settings, tasks):
-                _spare_the_collector()
-                logger.info("ready", pid=os.getpid())
-                await stopped
-                logger.info("stopping")
-            await tasks.stop()
+            with (
+                serve_metrics(registry, port=settings.metrics_port),
+                watching(registry, limit_seconds=settings.loop_limit_seconds),
+            ):
+                async with open_app(settings, tasks):
+                    _spare_the_collector()
+                    logger.info("ready", pid=os.getpid())
+                    await stopped
+                    logger.info("stopping")
+                await tasks.stop()
     except BaseExceptionGroup as failures:
         for failure in failures.exceptions:
             logger.error("died", exc_info=failure)

@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     log_format: Literal["json", "pretty", "auto"] = Field("auto", validation_alias="LOG_FORMAT")
     stop_grace_seconds: float = Field(5.0, gt=0, le=300, validation_alias="STOP_GRACE_SECONDS")
     reflection: bool = Field(True, validation_alias="GRPC_REFLECTION")
+    loop_limit_seconds: float = Field(15.0, gt=0, le=600, validation_alias="LOOP_LIMIT_SECONDS")
+    metrics_port: int = Field(0, ge=0, le=65535, description="port of /metrics on 127.0.0.1; 0 means none")
     crash_at: str = Field("", pattern=r"^(K\d{1,2}(:[1-9]\d{0,5})?)?$", validation_alias="CRASH_AT")
 
 

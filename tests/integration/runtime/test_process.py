@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 PROBE = """
-import asyncio, sys
+import asyncio, sys, time
 from contextlib import asynccontextmanager
 from runtime.process import run
 from runtime.settings import Settings, prefixed
@@ -23,6 +24,9 @@ async def loop(kind):
         return
     if kind == "raises":
         raise ZeroDivisionError("boom")
+    if kind == "blocks":
+        await asyncio.sleep(0.01)
+        time.sleep(60)
     await asyncio.Event().wait()
 
 @asynccontextmanager
@@ -78,7 +82,7 @@ def test_a_loop_that_is_over_takes_the_process_down_with_1(tmp_path: Path, kind:
     _, log = process.communicate(timeout=10)
 
     assert process.returncode == 1
-    assert '"event": "died"' in log
+    assert '"event":"died"' in log
 
 
 def test_a_stop_that_hangs_is_forced_and_ends_with_1(tmp_path: Path) -> None:
@@ -110,3 +114,25 @@ def test_wrong_settings_end_with_2_and_say_which(tmp_path: Path) -> None:
     assert process.returncode == 2
     assert "PROBE_KINDD: no such setting" in log
     assert "Traceback" not in log
+
+
+def test_a_process_whose_loop_stands_still_ends_with_3_and_tells_where(tmp_path: Path) -> None:
+    process = start(tmp_path, PROBE_KIND="blocks", LOOP_LIMIT_SECONDS="0.6")
+    _, log = process.communicate(timeout=20)
+
+    assert process.returncode == 3
+    assert "loop blocked" in log
+    assert "probe.py" in log
+
+
+def test_a_process_that_was_frozen_as_a_whole_goes_on(tmp_path: Path) -> None:
+    process = start(tmp_path, LOOP_LIMIT_SECONDS="0.6")
+    assert first_line(process) == "open"
+
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(3.0)  # the time is the fact: longer than the limit and than what the watchdog takes for a beat
+    process.send_signal(signal.SIGCONT)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+
+    assert process.returncode == 0
