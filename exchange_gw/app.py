@@ -13,9 +13,10 @@ from exchange_gw.bus import PermissionBoard, ReportPublisher
 from exchange_gw.command_door import CommandDoor
 from exchange_gw.conversation import Conversation
 from exchange_gw.dead_letters import DeadLetterBox
-from exchange_gw.exchange import OrderEvent, SessionState
+from exchange_gw.exchange import OrderEvent, SessionState, Standing
 from exchange_gw.feed import Feed
 from exchange_gw.feed_bus import InstrumentBoard, tell_ticks
+from exchange_gw.figures import Figures
 from exchange_gw.fix import FixMarketSession, FixOrderSession, Venue
 from exchange_gw.fix_line import Line
 from exchange_gw.insistence import surely
@@ -76,7 +77,9 @@ async def open_app(settings: ExchangeGwSettings, tasks: Tasks) -> AsyncIterator[
         )
         bus = await stack.enter_async_context(open_bus(settings.nats_url, name="exchange_gw", tasks=tasks))
 
-        journal, operations_store = MongoJournal(database, wire.command_from), MongoOperations(database)
+        figures = Figures(tasks.registry)
+        journal = MongoJournal(database, wire.command_from, figures.count_break)
+        operations_store = MongoOperations(database)
         room = WaitingRoom(database, wire.command_from)
         trading = Trading(operations_store, PermissionBoard(bus), _now)
         await stack.enter_async_context(bus.listen(trading_state(), _hear_permission(trading)))
@@ -86,12 +89,18 @@ async def open_app(settings: ExchangeGwSettings, tasks: Tasks) -> AsyncIterator[
         publisher = ReportPublisher(receipts, room=settings.report_queue, at_once=settings.reports_at_once)
         tasks.spawn(publisher.run(), name="reports")
         stack.push_async_callback(publisher.drain, DRAIN_SECONDS)
+        figures.watch_queue("reports", lambda: publisher.waiting, capacity=settings.report_queue)
+        figures.watch_trading(lambda: trading.permission.state)
 
-        lanes = [_build_lane(settings, group, journal, publisher, trading) for group in range(settings.groups)]
-        feed, feed_line = _open_feed(settings, journal, bus, tasks)
+        lanes = [
+            _build_lane(settings, group, journal, publisher, trading=trading, figures=figures)
+            for group in range(settings.groups)
+        ]
+        feed, feed_line = _open_feed(settings, journal, bus, tasks, figures)
         sessions = _Sessions([*(lane.line for lane in lanes), feed_line])
         for line in sessions.lines:
             stack.push_async_callback(line.log_out)
+            figures.watch_session(line.sender.partition("-")[2], partial(_is_logged_on, line))
         # Prices need no database; orders wait for it.
         tasks.spawn(feed_line.run(), name=f"line {feed_line.sender}")
 
@@ -104,7 +113,8 @@ async def open_app(settings: ExchangeGwSettings, tasks: Tasks) -> AsyncIterator[
             await surely(trading.load)
             tasks.spawn(trading.keep_saying(), name="trading state")
             for opened in lanes:
-                await _open_lane(settings, opened, room=room, burial=Burial(bus, publisher, _now), bus=bus, tasks=tasks)
+                burial = Burial(bus, publisher, _now, figures.count_letter)
+                await _open_lane(settings, opened, room=room, burial=burial, bus=bus, tasks=tasks, figures=figures)
             await asyncio.Event().wait()
 
         tasks.spawn(open_lanes(), name="lanes")
@@ -150,7 +160,13 @@ class _Lane:
 
 
 def _build_lane(
-    settings: ExchangeGwSettings, group: int, journal: MongoJournal, publisher: ReportPublisher, trading: Trading
+    settings: ExchangeGwSettings,
+    group: int,
+    journal: MongoJournal,
+    publisher: ReportPublisher,
+    *,
+    trading: Trading,
+    figures: Figures,
 ) -> _Lane:
     """Build the lane of a partition group; nothing runs yet."""
 
@@ -173,6 +189,7 @@ def _build_lane(
             uncertain_after=settings.uncertain_after_seconds,
             absence_grace=settings.absence_grace_seconds,
         ),
+        figures=figures,
         owns=owns,
         now=_now,
         moment=partial(datetime.now, UTC),
@@ -183,7 +200,14 @@ def _build_lane(
 
 
 async def _open_lane(
-    settings: ExchangeGwSettings, opened: _Lane, *, room: WaitingRoom, burial: Burial, bus: Bus, tasks: Tasks
+    settings: ExchangeGwSettings,
+    opened: _Lane,
+    *,
+    room: WaitingRoom,
+    burial: Burial,
+    bus: Bus,
+    tasks: Tasks,
+    figures: Figures,
 ) -> None:
     """Start a lane; what it left unanswered is taken up before any command, and only then is the venue called."""
     lane, group = opened.lane, opened.group
@@ -200,15 +224,18 @@ async def _open_lane(
         keep=timedelta(days=settings.journal_days - 1),
         now=_now,
     )
+    figures.watch_lane(group, unanswered=lambda: lane.unanswered, held=lambda: door.held)
     tasks.spawn(lane.run(), name=f"lane {group}")
     tasks.spawn(door.run(), name=f"commands {group}")
     tasks.spawn(opened.line.run(), name=f"line {opened.line.sender}")
 
 
-def _open_feed(settings: ExchangeGwSettings, journal: MongoJournal, bus: Bus, tasks: Tasks) -> tuple[Feed, Line]:
+def _open_feed(
+    settings: ExchangeGwSettings, journal: MongoJournal, bus: Bus, tasks: Tasks, figures: Figures
+) -> tuple[Feed, Line]:
     """Build the feed of market data and start telling what it hears; return it and its session's line."""
     board = InstrumentBoard(bus)
-    feed = Feed(journal, board, _now)
+    feed = Feed(journal, board, _now, figures.ticks.inc)
     session = FixMarketSession(_venue(settings), feed.hear)
     feed.session = session
     tasks.spawn(board.run(), name="instruments")
@@ -216,6 +243,10 @@ def _open_feed(settings: ExchangeGwSettings, journal: MongoJournal, bus: Bus, ta
     for partition, outbox in enumerate(feed.outboxes):
         tasks.spawn(tell_ticks(bus, partition, outbox, settings.tick_interval_ms / 1000), name=f"ticks {partition}")
     return feed, session.line
+
+
+def _is_logged_on(line: Line) -> bool:
+    return line.standing is Standing.LOGGED_ON
 
 
 def _hear_permission(trading: Trading) -> Callable[[Heard], Awaitable[None]]:

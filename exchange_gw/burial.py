@@ -1,5 +1,7 @@
 """Puts messages aside that cannot be handled: into the dead letters, and as a fact at their order."""
 
+from collections.abc import Callable
+
 from exchange_gw.exchange import Clock
 from exchange_gw.ports import Reports
 from exchange_gw.report import dead_letter_report
@@ -14,10 +16,13 @@ logger = logs.get_logger("exchange_gw.burial")
 
 
 class Burial:
-    """Buries commands. The letter is stored before the message is answered, so it is in one place at least."""
+    """Buries commands; `count` hears of each with its stream and reason.
 
-    def __init__(self, bus: Bus, reports: Reports, now: Clock) -> None:
-        self._bus, self._reports, self._now = bus, reports, now
+    The letter is stored before the message is answered, so it is in one place at least.
+    """
+
+    def __init__(self, bus: Bus, reports: Reports, now: Clock, count: Callable[[str, str], None]) -> None:
+        self._bus, self._reports, self._now, self._count = bus, reports, now, count
 
     async def bury(
         self, delivery: Delivery, reason: str, detail: str, *, order_id: str = "", command_id: str = ""
@@ -38,6 +43,7 @@ class Burial:
         await dead_letters.bury(
             self._bus, message, stream=ORDER_COMMANDS, reason=reason, detail=detail, order_id=order_id
         )
+        self._count(ORDER_COMMANDS, reason)
         if order_id:
             await self._reports.tell(
                 dead_letter_report(

@@ -62,6 +62,11 @@ class ReportPublisher:
             self._forget(number)
             raise
 
+    @property
+    def waiting(self) -> int:
+        """Return how many facts the broker has not confirmed yet."""
+        return len(self._open)
+
     def mark(self) -> int:
         """Return the number of the last fact taken in."""
         return self._taken

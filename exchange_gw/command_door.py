@@ -72,6 +72,11 @@ class CommandDoor:
         # Commands are looked at by one at a time, or a cancel could overtake its order.
         self._turn = asyncio.Lock()
 
+    @property
+    def held(self) -> int:
+        """Return how many commands wait for their time in this process."""
+        return len(self._held)
+
     async def run(self) -> NoReturn:
         """Hear for ever, as long as no other gateway has the session."""
         async with asyncio.TaskGroup() as group:

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from exchange_gw.command import Asks, Command
 from exchange_gw.exchange import Clock, Execution, OrderSession, VenueUnreachable
+from exchange_gw.figures import Figures
 from exchange_gw.journal import Standpoint
 from exchange_gw.ports import Journal, Reports
 from exchange_gw.report import Hops, Kind, Report, submitted_report
@@ -37,6 +38,7 @@ class Conversation:
         reports: Reports,
         trading: Trading,
         patience: Patience,
+        figures: Figures,
         owns: Callable[[str], bool],
         now: Clock,
         monotonic: Callable[[], float] = time.monotonic,
@@ -44,6 +46,7 @@ class Conversation:
     ) -> None:
         self.group, self.session, self.journal, self.reports = group, session, journal, reports
         self.trading, self.owns, self.now, self.monotonic = trading, owns, now, monotonic
+        self._figures = figures
         # Ids are counted: true randomness costs a call to the system each.
         self._life, self._numbers = uuid4().hex[:16], count(1)
         # As exact as the clock goes, for hop times.
@@ -105,6 +108,8 @@ class Conversation:
         await self.reports.tell(
             structs.replace(report, client_order_id=key, account_id=report.account_id or account, hops=hops)
         )
+        if hops is not None:
+            self._figures.told(report, hops, self.moment())
         if report.exec_id:
             # Not before: a fact that was given up is to be told when a drop copy names it.
             self._executions[report.exec_id] = None
@@ -137,6 +142,8 @@ class Conversation:
         try:
             await self.session.send(command)
             hops.send_time = self.moment()
+            if command.asks is Asks.SUBMIT:
+                self._figures.sent(hops)
             reach("K10")
         except VenueUnreachable:
             logger.info("session fell while sending", order_id=command.order_id, asks=command.asks.value)

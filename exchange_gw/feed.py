@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
 from exchange_gw.exchange import (
@@ -87,11 +87,13 @@ class InstrumentNews(Protocol):
 class Feed:
     """The market as the venue tells it. It needs no database, which only guards the epoch against a clock that steps back."""
 
-    def __init__(self, epochs: Epochs, news: InstrumentNews, now: Clock) -> None:
+    def __init__(
+        self, epochs: Epochs, news: InstrumentNews, now: Clock, count: Callable[[int], None] = lambda ticks: None
+    ) -> None:
         self.outboxes = tuple(Outbox() for _ in range(TICK_PARTITIONS))
         self.session: MarketSession
         self.instruments = 0
-        self._epochs, self._news, self._now = epochs, news, now
+        self._epochs, self._news, self._now, self._count = epochs, news, now, count
         self._epoch = 0
         self._listed: list[Instrument] = []
         self._outbox_of: dict[str, Outbox] = {}
@@ -109,6 +111,7 @@ class Feed:
             match event:
                 case list():
                     self._heard_at = time.monotonic()
+                    self._count(len(event))
                     for tick in event:
                         self._outbox(tick.symbol).put(tick)
                 case Phase():

@@ -22,14 +22,20 @@ PAGES_AT_ONCE = 10
 
 
 class MongoJournal:
-    """The journal in MongoDB. `read` turns the bytes of a command, as they came on the bus, back into the command.
+    """The journal in MongoDB. `read` turns the bytes of a command, as they came on the bus, back into the command; `count_break` is
+    called with the kind of each new break.
 
     Notes lie among the rows, so that one operation writes both: `~<group>~<batch>`. When all that a batch did is answered, its
     note becomes a page `=<group>=<time>` that tells which rows may be removed when they are old: an index would cost every row.
     """
 
-    def __init__(self, database: Database, read: Callable[[bytes], Command]) -> None:
-        self._database, self._read = database, read
+    def __init__(
+        self,
+        database: Database,
+        read: Callable[[bytes], Command],
+        count_break: Callable[[str], None] = lambda kind: None,
+    ) -> None:
+        self._database, self._read, self._count_break = database, read, count_break
         self._rows = database.collection("journal")
         self._sessions = database.collection("sessions")
         self._breaks = database.collection("breaks")
@@ -175,10 +181,14 @@ class MongoJournal:
             }
             for found in unique
         ]
+        known: set[int] = set()
         try:
             await self._database.read(self._breaks.insert_many(documents, ordered=False))
         except BulkWriteError as error:
-            duplicates_of(error)
+            known = {failure["index"] for failure in duplicates_of(error)}
+        for index, document in enumerate(documents):
+            if index not in known:
+                self._count_break(str(document["kind"]))
 
     def _row_from(self, document: Document) -> Row:
         verdict = document.get("verdict")

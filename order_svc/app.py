@@ -93,7 +93,7 @@ async def open_app(settings: OrderSettings, tasks: Tasks) -> AsyncIterator[None]
 
         await stack.enter_async_context(hear_market(bus, market, tasks))
         tasks.spawn(placements.run(), name="placements")
-        tasks.spawn(hear_reports(bus, orders, _now), name="reports")
+        tasks.spawn(hear_reports(bus, orders, _now, figures.count_letter), name="reports")
         tasks.spawn(relay.run(), name="relay")
         await stack.enter_async_context(
             serve_rpc(
@@ -105,6 +105,7 @@ async def open_app(settings: OrderSettings, tasks: Tasks) -> AsyncIterator[None]
                             orders,
                             AccountUpdates(bus),
                             max_streams=settings.max_streams,
+                            count_placed=figures.count_placed,
                             count_refusal=figures.count_refusal,
                             pushed=pushed.moment,
                         )

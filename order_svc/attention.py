@@ -19,7 +19,7 @@ from order_svc import event
 from order_svc.event import News
 from order_svc.figures import Figures
 from order_svc.lanes import Fence, Poster
-from order_svc.order import Order
+from order_svc.order import Certainty, Order
 from order_svc.standing import Standing, standing_of
 from order_svc.wire import message_of
 from runtime import logs
@@ -157,6 +157,7 @@ class Attention:
         open_ids, last = await self._orders.open_among(after=self._read_from, limit=PAGE)
         unknown = [order_id for order_id in open_ids if order_id not in self._watched]
         for order in (await self._orders.find(unknown)).values():
+            self._figures.judge(order.order_id, is_certain=order.certainty is Certainty.CONFIRMED)
             if order.order_id not in self._watched:
                 self._watch(order.order_id, standing_of(order))
         self._read_from = last or None

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Protocol
@@ -54,8 +54,11 @@ class Clock(Protocol):
         """Return now."""
 
 
-async def hear_reports(bus: Bus, orders: Orders, now: Clock) -> None:
-    """Fold what the exchange says into orders, for ever; a message is acknowledged after its fact is stored."""
+async def hear_reports(bus: Bus, orders: Orders, now: Clock, count_letter: Callable[[str, str], None]) -> None:
+    """Fold what the exchange says into orders, for ever; a message is acknowledged after its fact is stored.
+
+    `count_letter` hears the stream and the reason of each dead letter.
+    """
     subjects = [f"orders.reports.{partition}" for partition in range(ORDER_PARTITIONS)]
     async for deliveries in bus.pull(
         ORDER_REPORTS,
@@ -72,14 +75,14 @@ async def hear_reports(bus: Bus, orders: Orders, now: Clock) -> None:
             try:
                 order_id, fact = wire.fact_from(delivery.payload, now=now())
             except Malformed as error:
-                await _bury(bus, delivery, "MALFORMED", error)
+                await _bury(bus, delivery, "MALFORMED", error, count_letter)
                 continue
             facts.setdefault(order_id, []).append(fact)
             readable.append((order_id, delivery))
         locked, spoilt = await _fold(orders, facts)
         for order_id, delivery in readable:
             if order_id in spoilt and delivery.deliveries >= MOST_DELIVERIES:
-                await _bury(bus, delivery, "FAILED", spoilt[order_id])
+                await _bury(bus, delivery, "FAILED", spoilt[order_id], count_letter)
             elif order_id in locked or order_id in spoilt:
                 await delivery.nak()
             else:
@@ -107,7 +110,9 @@ async def _fold(orders: Orders, facts: Mapping[str, Sequence[Fact]]) -> tuple[se
     return locked, spoilt
 
 
-async def _bury(bus: Bus, delivery: Delivery, reason: str, error: Exception) -> None:
+async def _bury(
+    bus: Bus, delivery: Delivery, reason: str, error: Exception, count_letter: Callable[[str, str], None]
+) -> None:
     """Put a message that nobody can handle among the dead letters, so that the lane goes on."""
     logger.error("dead letter", reason=reason, sequence=delivery.sequence, error=str(error))
     try:
@@ -115,6 +120,7 @@ async def _bury(bus: Bus, delivery: Delivery, reason: str, error: Exception) -> 
     except TradingError:
         await delivery.nak()
         return
+    count_letter(ORDER_REPORTS, reason)
     await delivery.term()
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from order_svc.fact import Fact, Kind
-from order_svc.order import Order, PendingAction, State
+from order_svc.order import Certainty, Order, PendingAction, State
 from order_svc.standing import Standing, standing_of
 
 
@@ -37,12 +37,16 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Tells that an order is now as it is: `happening` is the most telling of what led there, `fills` are those it adds."""
+    """Tells that an order is now as it is: `happening` is the most telling of what led there, `fills` are those it adds.
+
+    `closes` tells that it has brought the order to its end.
+    """
 
     order: Order
     happening: str
     time: datetime
     fills: tuple[Fact, ...] = ()
+    closes: bool = False
 
     @property
     def event_id(self) -> str:
@@ -54,7 +58,10 @@ class Changed:
         """Return the change in short."""
         first_fill = bool(self.fills) and len(self.fills) == len(self.order.fills)
         doubtful = self.happening == "BECAME_UNCERTAIN"
-        return News(self.order.order_id, self.order.state, standing_of(self.order), first_fill, doubtful)
+        certain = self.order.certainty is Certainty.CONFIRMED
+        return News(
+            self.order.order_id, self.order.state, standing_of(self.order), first_fill, doubtful, self.closes, certain
+        )
 
 
 Event: TypeAlias = Command | Changed
@@ -69,6 +76,9 @@ class News:
     standing: Standing
     first_fill: bool = False
     became_uncertain: bool = False
+    # The change has brought the order to its end.
+    closed: bool = False
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,4 +157,4 @@ def change_between(before: Order, after: Order) -> Changed:
     if telling.kind is Kind.UNCERTAIN and after.doubt is None:
         # The doubt was heard of after what resolved it.
         happening = "BECAME_CERTAIN"
-    return Changed(after, happening, telling.time, fills)
+    return Changed(after, happening, telling.time, fills, closes=after.is_terminal and not before.is_terminal)

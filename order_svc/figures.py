@@ -34,6 +34,13 @@ class Figures:
         self.oldest = Gauge("outbox_oldest_seconds", "Age of the oldest of them.", registry=registry)
         self.swept = Counter("outbox_swept", "Entries that the sweeper published.", registry=registry)
         self.uncertain = Counter("orders_uncertain", "Orders that became UNCERTAIN.", registry=registry)
+        self.placed = Counter("orders_placed", "Orders stored.", ["type"], registry=registry)
+        self.closed = Counter("orders_closed", "Orders that came to an end.", ["state"], registry=registry)
+        self.letters = Counter("dead_letters", "Messages buried.", ["stream", "reason"], registry=registry)
+        # Orders that are UNCERTAIN as far as this process, while it relays, has heard.
+        self._doubtful: set[str] = set()
+        doubtful = Gauge("orders_uncertain_open", "Orders that are UNCERTAIN.", registry=registry)
+        doubtful.set_function(lambda: len(self._doubtful))
         self.refused = Counter(
             "orders_refused", "Orders refused before they were stored.", ["reason"], registry=registry
         )
@@ -52,12 +59,31 @@ class Figures:
         """Count what an update says; called for each, once, by the relay."""
         if news.became_uncertain:
             self.uncertain.inc()
+        if news.closed:
+            self.closed.labels(news.state.value).inc()
+        self.judge(news.order_id, is_certain=news.certain)
+
+    def judge(self, order_id: str, *, is_certain: bool) -> None:
+        """Take in whether an order is certain."""
+        if is_certain:
+            self._doubtful.discard(order_id)
+        elif len(self._doubtful) < MAX_COMMITS:
+            self._doubtful.add(order_id)
+
+    def count_placed(self, kind: str) -> None:
+        """Count an order that was stored; `kind` is LIMIT or MARKET."""
+        self.placed.labels(kind).inc()
+
+    def count_letter(self, stream: str, reason: str) -> None:
+        """Count a dead letter."""
+        self.letters.labels(stream, reason).inc()
 
     def landed(self, news: News) -> None:
         """Nothing: commands are measured."""
 
     async def run(self) -> None:
-        """Nothing to do beside the relay."""
+        """Begin anew with a reign: what was doubtful before is found by who reads the open orders."""
+        self._doubtful.clear()
 
     def committed(self, entry_id: ObjectId) -> None:
         """Note that the transaction with this outbox entry is committed; called right after it."""

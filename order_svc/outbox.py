@@ -87,7 +87,8 @@ def outbox_document(messages: Sequence[Message], *, after_us: int = 0) -> dict[s
 def _news_document(news: News | None) -> list[Any] | None:
     if news is None:
         return None
-    return [news.order_id, news.state.value, news.standing.value, news.first_fill, news.became_uncertain]
+    said = (news.first_fill, news.became_uncertain, news.closed, news.certain)
+    return [news.order_id, news.state.value, news.standing.value, *said]
 
 
 def _entry_from(document: Mapping[str, Any]) -> Entry:

@@ -75,11 +75,12 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         updates: Updates,
         *,
         max_streams: int,
+        count_placed: Callable[[str], None],
         count_refusal: Callable[[str], None],
         pushed: Callable[[str], datetime | None],
     ) -> None:
         self._orders, self._updates = orders, updates
-        self._count_refusal, self._pushed = count_refusal, pushed
+        self._count_placed, self._count_refusal, self._pushed = count_placed, count_refusal, pushed
         self._streams, self._max_streams = 0, max_streams
 
     async def PlaceOrder(self, request: pb.PlaceOrderRequest, context: Context) -> pb.PlaceOrderResponse:
@@ -100,6 +101,8 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
                     self._count_refusal(refusal.reason)
                     logger.info("order refused", reason=refusal.reason, **refusal.metadata)
                 raise
+            if not placed.replayed:
+                self._count_placed(wish.terms.type.value)
             logger.info("order replayed" if placed.replayed else "order placed", symbol=wish.terms.symbol)
         return pb.PlaceOrderResponse(order=wire.order_to_proto(placed.order), replayed=placed.replayed)
 

@@ -12,6 +12,7 @@ from exchange_gw.bus import ReportPublisher
 from exchange_gw.command_door import CommandDoor
 from exchange_gw.conversation import Conversation
 from exchange_gw.exchange import OrderEvent
+from exchange_gw.figures import Figures as GatewayFigures
 from exchange_gw.insistence import surely
 from exchange_gw.rounds import Rhythm
 from exchange_gw.service import Lane
@@ -118,7 +119,9 @@ class OrderRoom:
         attention = Attention(self.store, self.bus, lease, patience=PATIENCE, figures=figures)
         relay = Relay(self.outbox, self.bus, self.bus, lease, figures=figures, watchers=(figures, attention))
         tasks.spawn(self.placements.run(), name="placements")
-        tasks.spawn(hear_reports(cast("Bus", self.bus), self.orders, self._world.loop.now), name="reports")
+        tasks.spawn(
+            hear_reports(cast("Bus", self.bus), self.orders, self._world.loop.now, figures.count_letter), name="reports"
+        )
         tasks.spawn(relay.run(), name="relay")
 
 
@@ -142,6 +145,7 @@ class GatewayRoom:
 
         self.session = self.session_of(world.exchange, network, hear)
         self.conversation = Conversation(
+            figures=GatewayFigures(CollectorRegistry()),
             group=0,
             session=self.session,
             journal=self.journal,
@@ -165,7 +169,7 @@ class GatewayRoom:
             bus,
             self.lane,
             room=cast("WaitingRoom", room),
-            burial=Burial(bus, self._publisher, now),
+            burial=Burial(bus, self._publisher, now, lambda stream, reason: None),
             group=0,
             groups=1,
             max_batch=100,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import structs
+from prometheus_client import CollectorRegistry
 
 from exchange_gw.command import Asks, Command, Side, TimeInForce, Type
 from exchange_gw.conversation import Conversation
@@ -20,6 +21,7 @@ from exchange_gw.exchange import (
     TradePart,
     VenueUnreachable,
 )
+from exchange_gw.figures import Figures
 from exchange_gw.journal import Row
 from exchange_gw.ports import Break, Note
 from exchange_gw.report import Kind, Report, Verdict
@@ -301,6 +303,7 @@ class World:
         self.permission = MemoryPermission()
         self.trading = Trading(self.permission, self.permission, self.clock.now)
         self.talk = Conversation(
+            figures=Figures(CollectorRegistry()),
             group=0,
             session=self.session,
             journal=self.journal,

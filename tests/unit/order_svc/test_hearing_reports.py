@@ -43,6 +43,10 @@ class Broker:
     def __init__(self, batch: Batch, *, is_away: bool = False) -> None:
         self._batch, self._is_away = batch, is_away
         self.letters: list[tuple[str, str]] = []
+        self.counted: list[str] = []
+
+    def count(self, stream: str, reason: str) -> None:
+        self.counted.append(reason)
 
     async def pull(self, *_: object, **__: object) -> AsyncIterator[Batch]:
         yield self._batch
@@ -69,7 +73,7 @@ class Book:
 
 
 async def hear(broker: Broker, book: Book) -> None:
-    await hear_reports(cast("Bus", broker), cast("Orders", book), lambda: datetime.now(UTC))
+    await hear_reports(cast("Bus", broker), cast("Orders", book), lambda: datetime.now(UTC), broker.count)
 
 
 async def test_what_comes_with_a_report_that_breaks_something_is_stored() -> None:
@@ -91,6 +95,7 @@ async def test_a_report_that_breaks_something_again_and_again_is_put_aside() -> 
 
     assert (poison.answer, other.answer) == ("term", "ack")
     assert broker.letters == [("dlq.ORDER_REPORTS.FAILED", "7")]
+    assert broker.counted == ["FAILED"]
 
 
 @pytest.mark.parametrize("deliveries", [1, 50])
