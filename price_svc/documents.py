@@ -1,15 +1,12 @@
 """How ticks, bars and instruments look as documents of MongoDB. Money is in micros, as integers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from price_svc.bar import FIVE_MINUTES, HOUR, MINUTE, Bar
+from price_svc.bar import KEPT_DAYS, Bar
 from price_svc.instrument import Instrument
 from price_svc.quote import SECOND_NS, Tick
 from runtime.databases import Document
-
-# Bars are kept three times as long as the range that is drawn of them; those of days for ever.
-KEPT_DAYS = {MINUTE: 3, FIVE_MINUTES: 21, HOUR: 93}
 
 
 def bar_to(bar: Bar) -> Document:
@@ -43,29 +40,6 @@ def bar_from(document: Document) -> Bar:
         document["close_micros"],
         document["volume"],
     )
-
-
-def unfinished_to(partition: int, bars: Iterable[Bar]) -> Document:
-    """Return the one document of a partition's unfinished bars, each a row: it is written again and again, so it is small."""
-    rows = [
-        [
-            bar.symbol,
-            bar.interval,
-            bar.start_ns,
-            bar.open_micros,
-            bar.high_micros,
-            bar.low_micros,
-            bar.close_micros,
-            bar.volume,
-        ]
-        for bar in bars
-    ]
-    return {"_id": partition, "bars": rows}
-
-
-def unfinished_from(document: Document) -> list[Bar]:
-    """Return the unfinished bars in a document."""
-    return [Bar(*row) for row in document["bars"]]
 
 
 def ticks_to(ticks: Sequence[Tick], *, kept: timedelta) -> Document:

@@ -1,22 +1,20 @@
-"""What is heard of prices: the venue's ticks and phases, quotes of other replicas, silence; and whom it concerns is told."""
+"""What is heard of prices: the venue's ticks and phases, quotes of other owners, silence; and whom it concerns is told."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from price_svc.bar import DAY, Bar, BarBook
+from price_svc.bar import Bar
 from price_svc.board import Board
+from price_svc.books import Books
+from price_svc.holdings import Holdings
 from price_svc.market import Phase, PhaseChange
 from price_svc.quote import Quote, Tick
 from price_svc.watch import Watches
-from runtime import logs
-from runtime.errors import Unavailable
+from runtime.subjects import TICK_PARTITIONS
 
 SWEEP_SECONDS = 1.0
-# Waiting for what an earlier life wrote: less than this is lost of the bars that were open then, if it does not come.
-RESTORE_SECONDS = 3.0
-
-logger = logs.get_logger("price_svc.feed")
 
 
 class TickStore(Protocol):
@@ -25,12 +23,8 @@ class TickStore(Protocol):
     def keep_ticks(self, ticks: Iterable[Tick]) -> None:
         """Keep ticks, oldest first."""
 
-    def keep_bars(self, final: Iterable[Bar], unfinished: Collection[Bar]) -> None:
-        """Keep bars that are final, and instead of those before the ones that are not."""
-
-    async def unfinished_bars(self) -> list[Bar]:
-        """Return the unfinished bars that were kept last. Raises Unavailable."""
-        ...
+    def keep_bars(self, final: Iterable[Bar]) -> None:
+        """Keep bars that are final."""
 
 
 class Announcer(Protocol):
@@ -39,8 +33,11 @@ class Announcer(Protocol):
     def changed(self, quotes: Collection[Quote], turned: Collection[Quote]) -> None:
         """Tell quotes that have changed, and those whose state turned."""
 
-    def phase_changed(self, phase: Phase) -> None:
+    def phase_changed(self, phase: Phase, since_ns: int) -> None:
         """Tell that the venue is in another phase."""
+
+    def take_over(self, partition: int, quotes: Iterable[Quote]) -> None:
+        """Tell the quotes of a partition from now on, and all of them now."""
 
 
 class Feed:
@@ -50,13 +47,14 @@ class Feed:
         self,
         *,
         board: Board,
-        book: BarBook,
+        books: Books,
+        holdings: Holdings,
         watches: Watches,
         store: TickStore,
         announcer: Announcer,
         clock_ns: Callable[[], int],
     ) -> None:
-        self._board, self._book, self._watches = board, book, watches
+        self._board, self._books, self._holdings, self._watches = board, books, holdings, watches
         self._store, self._announcer, self._clock_ns = store, announcer, clock_ns
         # Ticks dropped because a number in them was absurd.
         self.implausible_ticks = 0
@@ -74,23 +72,30 @@ class Feed:
             old = self._board.quote(tick.symbol)
             quote = self._board.apply(tick, now_ns)
             if quote is None:
+                # Read again after a takeover: no news for the quote, but perhaps for the bars that were left to us.
+                self._books.count(tick, venue_now_ns=tick.time_ns)
                 continue
             accepted.append(tick)
             changed[tick.symbol] = quote
             if old is None or old.state is not quote.state:
                 turned[tick.symbol] = quote
-            self._count(tick, quote, now_ns)
+            self._books.add_day(quote)
+            self._books.count(tick, venue_now_ns=self._board.feed.venue_now_ns(now_ns))
         if changed:
             self._store.keep_ticks(accepted)
             self._tell(changed.values(), turned.values())
         for change in phases:
-            self._change_phase(change, now_ns)
+            if change.symbol or self._is_newer(change):
+                self._change_phase(change, now_ns)
 
-    def hear(self, quotes: Iterable[Quote], phase: Phase) -> None:
-        """Take what the owner of other partitions said of its quotes, and of the venue's phase (UNKNOWN: nothing)."""
+    def hear(self, quotes: Iterable[Quote], phase: PhaseChange | None) -> None:
+        """Take what the owner of another partition said of its quotes, and of the venue's phase (None: nothing)."""
         now_ns = self._clock_ns()
-        if phase not in (Phase.UNKNOWN, self._board.market.phase):
-            self._watches.tell((), self._board.change(PhaseChange("", phase, "", now_ns, 0), now_ns))
+        # Every partition is told the phase: who owns one needs no hearsay, which may be older.
+        if phase and phase.phase is not self._board.market.phase and not self._holdings.have_any():
+            phase = replace(phase, time_ns=phase.time_ns or now_ns)
+            if self._is_newer(phase):
+                self._change_phase(phase, now_ns)
         changed, turned = [], []
         for told in quotes:
             old = self._board.quote(told.symbol)
@@ -100,25 +105,37 @@ class Feed:
             changed.append(quote)
             if old is None or old.state is not quote.state:
                 turned.append(quote)
+            if old is None or old.is_older_than(quote.epoch, quote.seq):
+                self._books.add_day(quote)
+                self._books.count_told(old, quote, venue_now_ns=self._board.feed.venue_now_ns(now_ns))
         self._watches.tell(changed, turned)
 
-    async def restore(self, quotes: Sequence[Quote], phase: Phase) -> None:
-        """Take the quotes and the venue's phase that were kept from an earlier life, and the first parts of bars then open."""
+    def restore(self, quotes: Sequence[Quote], phase: PhaseChange | None) -> None:
+        """Take the quotes and the venue's phase that were kept from an earlier life."""
         now_ns = self._clock_ns()
-        if phase is not Phase.UNKNOWN:
-            self._change_phase(PhaseChange("", phase, "", 0, 0), now_ns)
+        if phase:
+            self._change_phase(phase, now_ns)
         for quote in quotes:
             self._board.restore(quote, now_ns)
-        restored = [now for kept in quotes if (now := self._board.quote(kept.symbol))]
-        self._announcer.changed(restored, ())
-        try:
-            async with asyncio.timeout(RESTORE_SECONDS):
-                self._book.restore(await self._store.unfinished_bars())
-        except (TimeoutError, Unavailable) as error:
-            # History never holds up a live price.
-            logger.warning("bars begin anew", error=repr(error))
-        for quote in restored:
-            self._book.add_day(quote)
+            self._books.count_restored(quote)
+            self._books.add_day(quote)
+
+    def versions(self, partition: int) -> dict[str, tuple[int, int]]:
+        """Return the version of each quote of a partition."""
+        return {quote.symbol: (quote.epoch, quote.seq) for quote in self._quotes_of(partition)}
+
+    def take_over(self, partition: int) -> None:
+        """Speak for a partition that has become ours: its days are kept from now on, and everybody hears where we begin."""
+        quotes = self._quotes_of(partition)
+        for quote in quotes:
+            self._books.add_day(quote)
+        market = self._board.market
+        self._announcer.phase_changed(market.phase, market.since_ns)
+        self._announcer.take_over(partition, quotes)
+
+    def _quotes_of(self, partition: int) -> list[Quote]:
+        partition_of = self._holdings.partition_of
+        return [quote for quote in self._board.quotes() if partition_of(quote.symbol) == partition]
 
     async def run(self, *, hand_over_seconds: float) -> None:
         """Judge every second who is silent, and hand bars over to the store now and then, for ever."""
@@ -138,27 +155,24 @@ class Feed:
             self._tell(turned, turned)
 
     def hand_over_bars(self) -> None:
-        """Give the bars to the store, final ones for good."""
-        final = self._book.take_final(self._board.feed.venue_now_ns(self._clock_ns()))
-        # The day's bar is kept with the quote.
-        self._store.keep_bars(final, [bar for bar in self._book.unsaved() if bar.interval != DAY])
+        """Give final bars to the store, for good; those of other owners are theirs to keep."""
+        venue_now_ns = self._board.feed.venue_now_ns(self._clock_ns())
+        for partition in range(TICK_PARTITIONS):
+            final = self._books.take_final(partition, venue_now_ns)
+            if self._holdings.have(partition):
+                self._store.keep_bars(final)
 
-    def _count(self, tick: Tick, quote: Quote, now_ns: int) -> None:
-        self._book.add_day(quote)
-        if tick.is_trade:
-            self._book.add(
-                tick.symbol,
-                price=tick.price_micros,
-                size=tick.size,
-                time_ns=tick.time_ns,
-                venue_now_ns=self._board.feed.venue_now_ns(now_ns),
-            )
+    def _is_newer(self, change: PhaseChange) -> bool:
+        """Tell whether a phase of the venue is not overtaken: after a takeover old ones are read again."""
+        market = self._board.market
+        return market.phase is Phase.UNKNOWN or change.time_ns >= market.since_ns
 
     def _change_phase(self, change: PhaseChange, now_ns: int) -> None:
         before = self._board.market.phase
         turned = self._board.change(change, now_ns)
-        if self._board.market.phase is not before:
-            self._announcer.phase_changed(self._board.market.phase)
+        market = self._board.market
+        if market.phase is not before:
+            self._announcer.phase_changed(market.phase, market.since_ns)
         if turned:
             self._tell(turned, turned)
 

@@ -21,10 +21,10 @@ class PriceServicer(price_pb2_grpc.PriceServiceServicer):
         self._prices, self._messages = prices, messages
 
     async def GetPrices(self, request: pb.GetPricesRequest, context: Context) -> pb.GetPricesResponse:
-        """Return latest quotes, and bars when a time range is given."""
+        """Return latest quotes, and bars when a range of them is given."""
         prices, next_token = await self._prices.get(
             _symbols(request),
-            timerange=request.timerange,
+            asked=wire.asked_from(request),
             page_size=request.page_size,
             page_token=request.page_token,
         )

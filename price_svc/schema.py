@@ -1,7 +1,9 @@
 """The collections and indexes of price_svc, made at start, and the end of what is old."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import pymongo
 from pymongo import IndexModel
@@ -15,6 +17,9 @@ SLICE = timedelta(minutes=10)
 # What expired longer ago than this goes at once at the first sweep; there is none unless the service was away that long.
 LOOK_BACK = timedelta(days=2)
 SHORTEST = timedelta(minutes=1)
+
+Alone: TypeAlias = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
+"""Runs some work while no other process runs the same, and returns when it is done."""
 
 logger = logs.get_logger("price_svc.schema")
 
@@ -47,18 +52,50 @@ class Expiry:
         await self._database.read(self._database.collection(name).delete_many({"expire_time": expired}))
 
 
+class Preparation:
+    """Makes what is missing, once in the life of a process. Nobody writes before: see `prepare`.
+
+    `alone` runs it while no other replica does.
+    """
+
+    def __init__(self, database: Database, *, ticks_kept: timedelta, alone: Alone | None = None) -> None:
+        self._database, self._ticks_kept, self._alone = database, ticks_kept, alone
+        self._expiry: Expiry | None = None
+        self._at_it = asyncio.Lock()
+
+    async def expiry(self) -> Expiry:
+        """Return who deletes what expired, after all has been made. Raises DatabaseUnavailable."""
+        async with self._at_it:
+            while self._expiry is None:
+                await (self._alone(self._prepare) if self._alone else self._prepare())
+        return self._expiry
+
+    async def _prepare(self) -> None:
+        self._expiry = await prepare(self._database, ticks_kept=self._ticks_kept)
+
+
 async def prepare(database: Database, *, ticks_kept: timedelta) -> Expiry:
-    """Make what is missing. Ticks are a time-series collection where the server has them. Raises DatabaseUnavailable."""
+    """Make what is missing, the collections first: one that is made while another process already writes to it locks SecantusDB
+    up, for ever. Ticks are a time-series collection where the server has them. Raises DatabaseUnavailable.
+    """
+    await database.ensure_collections("bars", "unfinished_bars", "instruments", "past_bars")
     by_expiry = IndexModel([("expire_time", pymongo.ASCENDING)])
     await _index(
         database, "bars", IndexModel([(name, pymongo.ASCENDING) for name in ("symbol", "interval", "start")]), by_expiry
     )
+    await prepare_past(database)
     if await _make_time_series(database, "ticks", kept=ticks_kept):
         logger.info("ticks are a time-series collection")
-        return Expiry(database, ("bars",))
+        return Expiry(database, ("bars", "past_bars"))
     logger.info("ticks are a plain collection: this server has no time series")
     await _index(database, "ticks", IndexModel([(name, pymongo.ASCENDING) for name in ("symbol", "time")]), by_expiry)
-    return Expiry(database, ("bars", "ticks"))
+    return Expiry(database, ("bars", "past_bars", "ticks"))
+
+
+async def prepare_past(database: Database) -> None:
+    """Make what loaded bars need. Raises DatabaseUnavailable."""
+    by_block = IndexModel([(name, pymongo.ASCENDING) for name in ("symbol", "interval", "block")])
+    await _index(database, "past_bars", by_block, IndexModel([("expire_time", pymongo.ASCENDING)]))
 
 
 async def _index(database: Database, name: str, *indexes: IndexModel) -> None:

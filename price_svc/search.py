@@ -8,6 +8,7 @@ from unicodedata import combining, normalize
 
 from price_svc.instrument import Instrument
 from price_svc.page import Key, key_in, page_size_of, token_after
+from price_svc.typos import Typos
 from runtime.errors import InvalidArgument
 
 MAX_QUERY = 64
@@ -19,7 +20,8 @@ _AFTER_ALL = "\U0010ffff"
 # A match is one number, so that thousands are sorted in a fraction of a millisecond: how well it fits,
 # then its place in symbol order.
 _PLACES = 1 << 24
-_SYMBOL, _SYMBOL_PREFIX, _NAME, _WORD_OF_NAME = (rank * 1_000_000 for rank in range(4))
+_RANK = 1_000_000
+_SYMBOL, _SYMBOL_PREFIX, _NAME, _WORD_OF_NAME, _TYPO = (rank * _RANK for rank in range(5))
 
 
 class QueryTooLong(InvalidArgument):
@@ -42,6 +44,7 @@ class InstrumentIndex:
         )
         self._codes, self._coded = [code for code, _ in codes], [place for _, place in codes]
         self._words, self._worded = [word for word, _ in words], [match for _, match in words]
+        self._typos = Typos(self._words)
         self._matches = lru_cache(REMEMBERED_QUERIES)(self._find)
 
     def __len__(self) -> int:
@@ -94,12 +97,27 @@ class InstrumentIndex:
     def _by_words(self, words: list[str]) -> list[int]:
         matches = self._by_word(words[0])
         for word in words[1:]:
-            others = {match % _PLACES for match in self._by_word(word)}
-            matches = [match for match in matches if match % _PLACES in others]
+            others: dict[int, int] = {}
+            for match in sorted(self._by_word(word)):
+                others.setdefault(match % _PLACES, match)
+            matches = [_both(match, others[place]) for match in matches if (place := match % _PLACES) in others]
         return matches
 
     def _by_word(self, word: str) -> list[int]:
-        return self._worded[bisect_left(self._words, word) : bisect_left(self._words, word + _AFTER_ALL)]
+        """Return what has a word that begins so, and what has one that was probably meant."""
+        matches = self._worded[bisect_left(self._words, word) : bisect_left(self._words, word + _AFTER_ALL)]
+        for meant, distance in self._typos.near(word).items():
+            if not meant.startswith(word):
+                at = slice(bisect_left(self._words, meant), bisect_right(self._words, meant))
+                rank = (_TYPO + (distance - 1) * _RANK) * _PLACES
+                matches += [rank + match % (_RANK * _PLACES) for match in self._worded[at]]
+        return matches
+
+
+def _both(match: int, other: int) -> int:
+    """Return the first of two words' matches of an instrument, no better than a typo if the other word is one."""
+    typo = other // (_RANK * _PLACES) * (_RANK * _PLACES)
+    return match if typo < _TYPO * _PLACES else max(match, typo + match % (_RANK * _PLACES))
 
 
 def _fit(nth: int, instrument: Instrument) -> int:

@@ -7,10 +7,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from price_svc.bar import Bar, BarBook
+from price_svc.bar import NAME_OF, Bar
 from price_svc.board import Board
+from price_svc.books import Books
+from price_svc.calendar import ALWAYS, Calendar, Session
 from price_svc.catalogue import Catalogue
-from price_svc.history import Timerange, joined, timerange_of
+from price_svc.history import Asked, Past, Span, joined, told
 from price_svc.instrument import Instrument
 from price_svc.market import Phase
 from price_svc.page import MAX_PAGE, key_in, page_size_of, token_after
@@ -24,6 +26,7 @@ MAX_SYMBOLS_WITH_BARS = 20
 DEFAULT_PAGE = 100
 NAMED_AT_MOST = 20
 EVERY_SYMBOL = "prices of every symbol"
+NOTHING = Asked()
 
 
 class UnknownSymbol(NotFound):
@@ -39,7 +42,7 @@ class TooManySymbols(InvalidArgument):
 
 
 class NoSymbols(InvalidArgument):
-    """A stream needs at least one symbol."""
+    """A stream needs at least one symbol, a range of bars exactly one."""
 
     reason = "NO_SYMBOLS"
 
@@ -53,8 +56,8 @@ class HistoryUnavailable(Unavailable):
 class History(Protocol):
     """Where bars and instruments are kept."""
 
-    async def bars(self, symbol: str, interval: int, *, from_ns: int) -> list[Bar]:
-        """Return a symbol's bars of `interval` seconds that start at `from_ns` or later, oldest first. Raises Unavailable."""
+    async def bars(self, symbol: str, span: Span) -> Past:
+        """Return a symbol's bars of a span, heard and loaded: all, or at least one more than its limit. Raises Unavailable."""
         ...
 
     async def instruments(self) -> list[Instrument]:
@@ -66,22 +69,37 @@ class History(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ToldBar:
+    """A bar as clients see it: when its interval or session begins, and whether late trades no longer change it."""
+
+    bar: Bar
+    start_ns: int
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Priced:
-    """The quote of a symbol, and the bars that were asked for as they are at the venue's time `venue_now_ns`."""
+    """The quote of a symbol, and the bars that were asked for: their interval by name and the sources of those not heard."""
 
     quote: Quote
-    bars: Sequence[Bar] = ()
-    venue_now_ns: int = 0
+    bars: Sequence[ToldBar] = ()
+    interval: str = ""
+    sources: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class MarketStatus:
-    """Phase of the venue since when (0: unknown), age of the feed (-1: never heard), number of instruments with a price."""
+    """Phase of the venue since when (0: unknown), age of the feed (-1: never heard), number of instruments with a price.
+
+    Beside that the calendar's: its time zone, and the session under way or the next one.
+    """
 
     phase: Phase
     since_ns: int
     feed_age_ms: int
     priced_instruments: int
+    time_zone: str
+    session: Session | None
 
 
 class Prices:
@@ -91,34 +109,40 @@ class Prices:
         self,
         *,
         board: Board,
-        book: BarBook,
+        book: Books,
         watches: Watches,
         history: History,
         clock_ns: Callable[[], int],
         history_seconds: float,
+        calendar: Calendar = ALWAYS,
     ) -> None:
         self._board, self._book, self._watches, self._history = board, book, watches, history
-        self._clock_ns, self._history_seconds = clock_ns, history_seconds
+        self._clock_ns, self._history_seconds, self._calendar = clock_ns, history_seconds, calendar
         self._catalogue = Catalogue()
 
     async def get(
-        self, symbols: Sequence[str], *, timerange: str = "", page_size: int = 0, page_token: str = ""
+        self, symbols: Sequence[str], *, asked: Asked = NOTHING, page_size: int = 0, page_token: str = ""
     ) -> tuple[list[Priced], str]:
         """Return prices and the token of the next page; without symbols those of every instrument, page by page.
 
-        Raises UnknownSymbol, TooManySymbols, InvalidTimerange, HistoryUnavailable, InvalidPageToken, InvalidPageSize.
+        What is asked of the past comes page by page only if it is explicit, and then of one symbol.
+        Raises UnknownSymbol, TooManySymbols, NoSymbols, InvalidTimerange, InvalidInterval, HistoryUnavailable,
+        InvalidPageToken, InvalidPageSize.
         """
-        span = timerange_of(timerange) if timerange else None
-        next_token, limit = "", MAX_SYMBOLS_WITH_BARS if span else MAX_SYMBOLS
+        asked.check()
+        if asked.is_explicit:
+            (symbol,) = self._known(symbols, limit=1) or _none()
+            priced, next_token = await self._with_bars(symbol, asked, page_size=page_size, page_token=page_token)
+            return [priced], next_token
+        next_token, limit = "", MAX_SYMBOLS_WITH_BARS if asked.wants_bars else MAX_SYMBOLS
         if symbols:
             symbols = self._known(symbols, limit=limit)
         else:
             size = page_size_of(page_size, default=DEFAULT_PAGE, limit=min(limit, MAX_PAGE))
             symbols, next_token = self._page(size, page_token)
-        quotes = self._quotes_of(symbols)
-        if span is None:
-            return [Priced(quote) for quote in quotes], next_token
-        return [await self._with_bars(quote, span) for quote in quotes], next_token
+        if not asked.wants_bars:
+            return [Priced(quote) for quote in self._quotes_of(symbols)], next_token
+        return [(await self._with_bars(symbol, asked))[0] for symbol in symbols], next_token
 
     def search(self, query: str, *, page_size: int = 0, page_token: str = "") -> tuple[list[Instrument], str]:
         """Return a page of the instruments that fit, best match first, and the token of the next page.
@@ -131,7 +155,10 @@ class Prices:
         """Return whether the venue trades now and how old the feed is."""
         market = self._board.market
         priced = sum(1 for quote in self._board.quotes() if quote.price_micros)
-        return MarketStatus(market.phase, market.since_ns, self.feed_age_ms(), priced)
+        session = self._calendar.coming(self._board.feed.venue_now_ns(self._clock_ns()))
+        return MarketStatus(
+            market.phase, market.since_ns, self.feed_age_ms(), priced, self._calendar.time_zone, session
+        )
 
     def feed_age_ms(self) -> int:
         """Return how long ago the last tick of any symbol was heard, in milliseconds; -1 when none was."""
@@ -188,14 +215,22 @@ class Prices:
     def _quotes_of(self, symbols: Sequence[str]) -> list[Quote]:
         return [self._board.quote(symbol) or Quote(symbol) for symbol in symbols]
 
-    async def _with_bars(self, quote: Quote, span: Timerange) -> Priced:
+    async def _with_bars(
+        self, symbol: str, asked: Asked, *, page_size: int = 0, page_token: str = ""
+    ) -> tuple[Priced, str]:
         venue_now_ns = self._board.feed.venue_now_ns(self._clock_ns())
-        first_ns = span.first_start_ns(venue_now_ns)
+        span = asked.span(symbol, venue_now_ns, self._calendar, page_size=page_size, page_token=page_token)
         try:
             async with asyncio.timeout(self._history_seconds):
-                stored = await self._history.bars(quote.symbol, span.interval, from_ns=first_ns)
+                past = await self._history.bars(symbol, span)
         except (TimeoutError, Unavailable) as error:
             raise HistoryUnavailable("bars cannot be read now; latest prices can", retry_after_seconds=2.0) from error
-        in_memory = self._book.open_bars(quote.symbol, span.interval)
-        bars = joined(stored, (bar for bar in in_memory if bar.start_ns >= first_ns))
-        return Priced(quote, bars, venue_now_ns)
+        in_memory = self._book.open_bars(symbol, span.interval)
+        bars, next_token = span.cut(joined(past.bars, (bar for bar in in_memory if span.holds(bar))))
+        said = [ToldBar(bar, *told(bar, venue_now_ns, self._calendar)) for bar in bars]
+        (quote,) = self._quotes_of([symbol])
+        return Priced(quote, said, NAME_OF[span.interval], sorted(past.sources)), next_token
+
+
+def _none() -> Sequence[str]:
+    raise NoSymbols("name one symbol", field="symbol")

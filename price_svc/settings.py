@@ -1,7 +1,8 @@
 """The knobs of price_svc: PRICE_SVC_<KNOB> in the environment."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
+from price_svc.calendar import DAY_AND_NIGHT, calendar_of
 from runtime.settings import Settings, prefixed
 
 
@@ -25,3 +26,11 @@ class PriceSettings(Settings):
     history_timeout_seconds: float = Field(2.0, gt=0, le=30)
     # Some 60 bytes a tick before the server compresses them: 400 ticks a second make 2 GB a day.
     tick_retention_days: float = Field(1.0, gt=0, le=3_650)
+    # When the venue trades: `24/7`, or a venue's code for which there is a file in `calendars/`.
+    calendar: str = DAY_AND_NIGHT
+
+    @field_validator("calendar")
+    @classmethod
+    def _known_calendar(cls, name: str) -> str:
+        calendar_of(name)
+        return name

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -13,10 +13,11 @@ from pymongo.errors import BulkWriteError, PyMongoError
 from price_svc import documents, schema
 from price_svc.backlog import Backlog
 from price_svc.bar import Bar
-from price_svc.history import joined
+from price_svc.history import Past, Span, joined
 from price_svc.instrument import Instrument
+from price_svc.past_store import past_bars
 from price_svc.quote import Tick
-from runtime import logs, subjects
+from runtime import logs
 from runtime.databases import Database, DatabaseUnavailable, Document
 
 # A write of this many documents keeps a small server busy for some 50 ms, not longer.
@@ -38,18 +39,24 @@ logger = logs.get_logger("price_svc.store")
 
 
 class MongoHistory:
-    """What symbols cost before, in the collections `ticks`, `bars`, `unfinished_bars` and `instruments`."""
+    """What symbols cost before, in the collections `ticks`, `bars` and `instruments`."""
 
-    def __init__(self, database: Database, *, flush_seconds: float, tick_retention_days: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        flush_seconds: float,
+        tick_retention_days: float,
+        preparation: schema.Preparation | None = None,
+    ) -> None:
         self._database, self._flush_seconds = database, flush_seconds
         self._kept = timedelta(days=tick_retention_days)
+        self._preparation = preparation or schema.Preparation(database, ticks_kept=self._kept)
         self._gathering: dict[tuple[str, int], list[Tick]] = {}
         self._gathered = 0
         self._ticks: Backlog[tuple[str, int, int], list[Tick]] = Backlog(limit=MAX_TICKS, weight=len)
         self._bars: Backlog[tuple[str, int, int], Bar] = Backlog(limit=MAX_BARS)
         self._instruments: Backlog[str, Instrument] = Backlog(limit=MAX_INSTRUMENTS)
-        self._unfinished: Collection[Bar] | None = None
-        self._expiry: schema.Expiry | None = None
         self._told_at = 0.0
 
     def keep_ticks(self, ticks: Iterable[Tick]) -> None:
@@ -64,11 +71,10 @@ class MongoHistory:
         if self.waiting_ticks > MAX_TICKS:
             self._cut_all()
 
-    def keep_bars(self, final: Iterable[Bar], unfinished: Collection[Bar]) -> None:
-        """Keep bars that are final, and instead of those before the ones that are not."""
+    def keep_bars(self, final: Iterable[Bar]) -> None:
+        """Keep bars that are final."""
         for bar in final:
             self._bars.put(bar.key, bar)
-        self._unfinished = unfinished
 
     def keep_instruments(self, instruments: Iterable[Instrument]) -> None:
         """Keep instruments; an instrument replaces the one with its symbol."""
@@ -85,22 +91,25 @@ class MongoHistory:
         """How many ticks were never written."""
         return self._ticks.dropped
 
-    async def bars(self, symbol: str, interval: int, *, from_ns: int) -> list[Bar]:
-        """Return a symbol's final bars of `interval` seconds that start at `from_ns` or later, oldest first.
+    async def bars(self, symbol: str, span: Span) -> Past:
+        """Return a symbol's final bars of a span, oldest first: all, or at least one more than its limit. What was heard holds.
 
         Raises DatabaseUnavailable.
         """
         # Before the question: what is written meanwhile is then in one of the two, or in both.
-        waiting = [bar for bar in self._bars.values() if bar.symbol == symbol and bar.interval == interval]
-        wanted = {"symbol": symbol, "interval": interval, "start": {"$gte": documents.date_of(from_ns)}}
+        waiting = [bar for bar in self._bars.values() if bar.symbol == symbol and bar.interval == span.interval]
+        starts = {"$gte": documents.date_of(max(span.from_ns, 0)), "$lt": documents.date_of(span.to_ns)}
+        wanted = {"symbol": symbol, "interval": span.interval, "start": starts}
         cursor = self._database.collection("bars").find(wanted).sort("start", pymongo.ASCENDING)
-        stored = map(documents.bar_from, await self._database.read(cursor.to_list(None)))
-        return joined(stored, (bar for bar in waiting if bar.start_ns >= from_ns))
-
-    async def unfinished_bars(self) -> list[Bar]:
-        """Return the unfinished bars that were kept last. Raises DatabaseUnavailable."""
-        found = await self._database.read(self._database.collection("unfinished_bars").find({}).to_list(None))
-        return [bar for partition in found for bar in documents.unfinished_from(partition)]
+        cursor = cursor.limit(span.limit + 1) if span.limit else cursor
+        kept, past = await asyncio.gather(
+            self._database.read(cursor.to_list(None)), past_bars(self._database, symbol, span)
+        )
+        heard = joined(map(documents.bar_from, kept), filter(span.holds, waiting))
+        bars = joined(past.bars, heard)
+        heard_at = {bar.start_ns for bar in heard}
+        is_heard = all(bar.start_ns in heard_at for bar in bars)
+        return Past(bars, frozenset() if is_heard else past.sources)
 
     async def instruments(self) -> list[Instrument]:
         """Return the instruments that were kept. Raises DatabaseUnavailable."""
@@ -123,15 +132,13 @@ class MongoHistory:
 
     async def flush(self) -> None:
         """Write all that waits. Raises DatabaseUnavailable, TimeoutError or PyMongoError; what was not written still waits."""
-        if self._expiry is None:
-            self._expiry = await self._in_time(schema.prepare(self._database, ticks_kept=self._kept))
+        expiry = await self._in_time(self._preparation.expiry())
         await self._drain("instruments", self._instruments, documents.instrument_to)
         await self._drain("bars", self._bars, documents.bar_to)
-        await self._save_unfinished()
         # Not before something was written: while the database is away ticks stay together.
         self._cut_all()
         await self._drain("ticks", self._ticks, lambda ticks: documents.ticks_to(ticks, kept=self._kept))
-        await self._in_time(self._expiry.sweep(datetime.now(UTC)))
+        await self._in_time(expiry.sweep(datetime.now(UTC)))
 
     async def _drain(self, name: str, backlog: Backlog[K, V], to_document: Callable[[V], Document]) -> None:
         while batch := backlog.first(BATCH):
@@ -157,21 +164,6 @@ class MongoHistory:
             await self._database.read(
                 collection.bulk_write([ReplaceOne({"_id": item["_id"]}, item) for item in there], ordered=False)
             )
-
-    async def _save_unfinished(self) -> None:
-        unfinished = self._unfinished
-        if unfinished is None:
-            return
-        partitions: dict[int, list[Bar]] = {}
-        for bar in unfinished:
-            partitions.setdefault(subjects.partition_of(bar.symbol, subjects.TICK_PARTITIONS), []).append(bar)
-        rows = [documents.unfinished_to(partition, bars) for partition, bars in partitions.items()]
-        if rows:
-            replacing = [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows]
-            collection = self._database.collection("unfinished_bars")
-            await self._in_time(self._database.read(collection.bulk_write(replacing)))
-        if self._unfinished is unfinished:
-            self._unfinished = None
 
     def _cut(self, place: tuple[str, int]) -> None:
         together = self._gathering.pop(place)

@@ -6,11 +6,11 @@ from functools import lru_cache
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gen.trading.v1 import price_pb2 as pb
-from price_svc.bar import Bar
+from price_svc.history import Asked
 from price_svc.instrument import Instrument
 from price_svc.market import Phase, PhaseChange
 from price_svc.quote import SECOND_NS, Quote, State, Tick
-from price_svc.service import MarketStatus, Priced
+from price_svc.service import MarketStatus, Priced, ToldBar
 from runtime.money import micros_from_text, text_or_empty
 
 _STATES = {state: pb.Quote.State.Value(state.value) for state in State}
@@ -127,9 +127,10 @@ def status_to(quote: Quote) -> pb.PriceStatus:
     )
 
 
-def phase_of(number: "pb.GetMarketStatusResponse.State.ValueType") -> Phase:
-    """Return the phase that a batch tells; UNKNOWN when it tells none."""
-    return _PHASE_OF.get(number, Phase.UNKNOWN)
+def phase_told(batch: pb.QuoteBatch) -> PhaseChange | None:
+    """Return the venue's phase that a batch tells; None when it tells none."""
+    phase = _PHASE_OF.get(batch.market, Phase.UNKNOWN)
+    return None if phase is Phase.UNKNOWN else PhaseChange("", phase, "", ns_of(batch.market_since), 0)
 
 
 def phase_to(phase: Phase) -> "pb.GetMarketStatusResponse.State.ValueType":
@@ -137,20 +138,26 @@ def phase_to(phase: Phase) -> "pb.GetMarketStatusResponse.State.ValueType":
     return _PHASES[phase]
 
 
+def asked_from(request: pb.GetPricesRequest) -> Asked:
+    """Return what a request asks for of the past."""
+    return Asked(request.timerange, request.interval, ns_of(request.from_time), ns_of(request.to_time))
+
+
 def priced_to(priced: Priced, quote: pb.Quote) -> pb.StockPrice:
     """Return a price with its bars; `quote` is the message of its quote."""
-    return pb.StockPrice(quote=quote, bars=(_bar_to(bar, priced.venue_now_ns) for bar in priced.bars))
+    return pb.StockPrice(quote=quote, bars=map(_bar_to, priced.bars), interval=priced.interval, sources=priced.sources)
 
 
-def _bar_to(bar: Bar, venue_now_ns: int) -> pb.Bar:
+def _bar_to(told: ToldBar) -> pb.Bar:
+    bar = told.bar
     return pb.Bar(
-        start_time=time_to(bar.start_ns),
+        start_time=Timestamp(seconds=told.start_ns // SECOND_NS),
         open=_text(bar.open_micros),
         high=_text(bar.high_micros),
         low=_text(bar.low_micros),
         close=_text(bar.close_micros),
         volume=bar.volume,
-        final=bar.is_final(venue_now_ns),
+        final=told.is_final,
     )
 
 
@@ -161,6 +168,9 @@ def market_status_to(status: MarketStatus) -> pb.GetMarketStatusResponse:
         since=time_to(status.since_ns),
         feed_age_ms=status.feed_age_ms,
         priced_instruments=status.priced_instruments,
+        time_zone=status.time_zone,
+        session_open=time_to(status.session.open_ns) if status.session else None,
+        session_close=time_to(status.session.close_ns) if status.session else None,
     )
 
 

@@ -41,12 +41,15 @@ class LeaseLost(Exception):
 
 
 class Lease:
-    """One thing that one process at a time may do. `name` is a key of letters, digits, "-", "_" and "."."""
+    """One thing that one process at a time may do. `name` is a key of letters, digits, "-", "_" and ".".
 
-    def __init__(self, bus: Bus, name: str, *, ttl_seconds: float = TTL_SECONDS) -> None:
+    Its value in the bucket tells who holds it: `holder`, a name that nobody else has, or by default a random one.
+    """
+
+    def __init__(self, bus: Bus, name: str, *, ttl_seconds: float = TTL_SECONDS, holder: str = "") -> None:
         self._bus, self._name, self._ttl = bus, name, ttl_seconds
         self._jetstream: JetStreamContext = bus.client.jetstream(timeout=ttl_seconds / 3)
-        self._us = uuid4().hex.encode()
+        self._us = (holder or uuid4().hex).encode()
         self._bucket: KeyValue | None = None
         self._revision = 0
         # By the monotonic clock: until when it is ours, and from when on it may be used.
@@ -54,6 +57,8 @@ class Lease:
         # The last revision at which another had it; 0 when we were the last to have it.
         self._others = 0
         self._freed = asyncio.Event()
+        # Whether it may be ours without our knowing.
+        self._is_unclear = False
 
     @property
     def held(self) -> bool:
@@ -73,7 +78,11 @@ class Lease:
         """
         async with self._bus.listen(f"$KV.{BUCKET}.{self._name}", self._hear):
             while True:
-                await self._acquire()
+                try:
+                    await self._acquire()
+                except asyncio.CancelledError:
+                    await self._withdraw()
+                    raise
                 logger.info("lease taken", lease=self._name)
                 try:
                     await self._keep_during(reign)
@@ -119,7 +128,9 @@ class Lease:
             try:
                 entry = await bucket.get(self._name)
             except nats.js.errors.KeyNotFoundError:
+                self._is_unclear = True
                 self._revision = await bucket.create(self._name, self._us)
+                self._is_unclear = False
             else:
                 self._others = entry.revision or 0
                 return False
@@ -133,6 +144,16 @@ class Lease:
         self._from = asked + self._ttl if self._revision <= self._others else asked
         self._others = 0
         return True
+
+    async def _withdraw(self) -> None:
+        """Give back what was asked for and perhaps given, when we do not want it any more."""
+        if self._bucket is None or not (self._is_unclear or time.monotonic() < self._until):
+            return
+        self._is_unclear, self._until = False, 0.0
+        with suppress(*_ERRORS):
+            entry = await self._bucket.get(self._name)
+            if entry.value == self._us:
+                await self._bucket.delete(self._name, last=entry.revision)
 
     async def _open_bucket(self) -> KeyValue:
         if self._bucket is None:
@@ -188,3 +209,21 @@ class Lease:
             await self._bucket.delete(self._name, last=self._revision)
         except _ERRORS as error:
             logger.warning("lease not given back, it ends by itself", lease=self._name, error=repr(error))
+
+
+class _Done(Exception):
+    """The work is done, the lease can go."""
+
+
+async def run_alone(lease: Lease, work: Callable[[], Awaitable[None]]) -> None:
+    """Run some work while the lease is ours, wait for it first, and give it back. What the work raises comes out.
+
+    Work that outlives the lease, as its process was frozen, begins anew.
+    """
+
+    async def reign() -> None:
+        await work()
+        raise _Done
+
+    with suppress(_Done):
+        await lease.rule(reign)

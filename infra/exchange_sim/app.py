@@ -50,6 +50,7 @@ async def open_app(settings: ExchangeSimSettings, tasks: Tasks) -> AsyncIterator
             day=clock() // DAY_US,
             ticks_per_second=settings.ticks_per_second,
             memory=load_memory(market_path),
+            now=clock() // 1_000_000,
         )
         stack.callback(lambda: save_memory(market_path, market.memory()))
 

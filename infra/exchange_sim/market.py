@@ -37,15 +37,22 @@ class Quote(Struct, frozen=True, kw_only=True):
 
 
 class Memory(Struct, frozen=True):
-    """What the market has to remember to go on where it was: the trading day (days since 1970), steps made, quotes."""
+    """What the market has to remember to go on where it was: the trading day (days since 1970), steps made, quotes.
+
+    `began` is when its first price was made, in seconds since 1970; 0 means before that was written down.
+    """
 
     day: int
     steps: int
     quotes: tuple[Quote, ...]
+    began: int = 0
 
 
 class Market:
-    """All quotes of a trading day, and how they move. The same seed and the same calls give the same prices."""
+    """All quotes of a trading day, and how they move. The same seed and the same calls give the same prices.
+
+    `now`, in seconds since 1970, is kept as the market's beginning unless it goes on from a memory.
+    """
 
     def __init__(
         self,
@@ -55,13 +62,15 @@ class Market:
         day: int,
         ticks_per_second: float,
         memory: Memory | None = None,
+        now: int = 0,
     ) -> None:
         self.day = day if memory is None else memory.day
         self.halted: set[str] = set()
+        self._began = now if memory is None else memory.began
         self._steps = 0 if memory is None else memory.steps
         # Not the same moves again after a restart.
         self._random = Random(f"{seed}:{self._steps}")  # noqa: S311 - prices to play with, not secrets
-        self._walks = [_Walk(item, share) for item, share in _with_shares(instruments, ticks_per_second)]
+        self._walks = [_Walk(item, share) for item, share in with_shares(instruments, ticks_per_second)]
         self._cumulative = list(accumulate(item.popularity for item in instruments.values()))
         self.quotes = {symbol: self._first_quote(item) for symbol, item in instruments.items()}
         if memory is not None:
@@ -69,7 +78,7 @@ class Market:
 
     def memory(self) -> Memory:
         """Return what a later market needs to go on from here."""
-        return Memory(self.day, self._steps, tuple(self.quotes.values()))
+        return Memory(self.day, self._steps, tuple(self.quotes.values()), self._began)
 
     def step(self, moves: int) -> list[Quote]:
         """Make that many moves, popular symbols more often; return the new quotes, one a symbol. Halted symbols stay."""
@@ -137,7 +146,7 @@ def _drawn_size(random: Random, lot_size: int) -> int:
     return 100 * lot_size * (1 + int(random.random() * 9))
 
 
-def _with_shares(instruments: Mapping[str, Instrument], ticks_per_second: float) -> list[tuple[Instrument, float]]:
+def with_shares(instruments: Mapping[str, Instrument], ticks_per_second: float) -> list[tuple[Instrument, float]]:
     """Return each instrument with the moves a second that its popularity gets."""
     total = sum(item.popularity for item in instruments.values())
     return [(item, ticks_per_second * item.popularity / total) for item in instruments.values()]

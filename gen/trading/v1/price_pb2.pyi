@@ -121,7 +121,7 @@ Global___Quote: _TypeAlias = Quote  # noqa: Y015
 
 @_typing.final
 class Bar(_message.Message):
-    """Open, high, low, close and volume of one interval."""
+    """Open, high, low, close and volume of one interval. An interval without a trade has no bar."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -146,7 +146,7 @@ class Bar(_message.Message):
     """True when the interval is over and late ticks no longer change it."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Start of the interval, inclusive."""
+        """Start of the interval, inclusive; of a day, when the venue opened."""
 
     def __init__(
         self,
@@ -175,6 +175,10 @@ class StockPrice(_message.Message):
 
     QUOTE_FIELD_NUMBER: _builtins.int
     BARS_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    interval: _builtins.str
+    """Interval of the bars: "1min", "5min", "1h" or "1d". Empty unless a time range was asked for."""
     @_builtins.property
     def quote(self) -> Global___Quote:
         """Latest quote."""
@@ -183,15 +187,23 @@ class StockPrice(_message.Message):
     def bars(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bar]:
         """Bars, oldest first. Empty unless a time range was asked for."""
 
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where bars come from that were loaded and not heard from the venue, for example "simulated", in alphabetical order. Empty
+        when all were heard.
+        """
+
     def __init__(
         self,
         *,
         quote: Global___Quote | None = ...,
         bars: _abc.Iterable[Global___Bar] | None = ...,
+        interval: _builtins.str = ...,
+        sources: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quote", b"quote"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "quote", b"quote"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "interval", b"interval", "quote", b"quote", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -249,7 +261,9 @@ Global___Instrument: _TypeAlias = Instrument  # noqa: Y015
 
 @_typing.final
 class GetPricesRequest(_message.Message):
-    """Asks for prices. Neither symbols nor symbol means every instrument, page by page, in symbol order."""
+    """Asks for prices. Neither symbols nor symbol means every instrument, page by page, in symbol order. Bars are asked for by
+    timerange for up to 20 symbols, all bars in one answer; or for one symbol by interval, from_time and to_time, page by page.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -258,17 +272,34 @@ class GetPricesRequest(_message.Message):
     TIMERANGE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    FROM_TIME_FIELD_NUMBER: _builtins.int
+    TO_TIME_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """One symbol: another spelling of symbols, for `GET /stockPrices?symbol=AAPL`."""
     timerange: _builtins.str
-    """Range of bars: "1d" (a day), "1w" (a week), "1m" (a month), "3m", "1y". Empty means no bars."""
+    """Range of bars until now: "1d" (a day, or the day of the last session while the venue is closed), "1w" (a week), "1m" (a
+    month), "3m", "1y". Empty means no bars, unless interval, from_time or to_time is set.
+    """
     page_size: _builtins.int
-    """Most prices in one answer, 1 to 500; 0 means 100. Only used when no symbol is named."""
+    """Without a symbol: most prices in one answer, 1 to 500; 0 means 100. With interval, from_time or to_time: most bars in one
+    answer, 1 to 2,000; 0 means 500. Not used otherwise.
+    """
     page_token: _builtins.str
-    """Token of the answer before. Empty for the first page."""
+    """Token of the answer before. Empty for the first page. It stays good while new bars are made."""
+    interval: _builtins.str
+    """Interval of the bars: "1min", "5min", "1h" or "1d" (a session of the venue). Empty means one that fits the range."""
     @_builtins.property
     def symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Symbols wanted, at most 500."""
+
+    @_builtins.property
+    def from_time(self) -> _timestamp_pb2.Timestamp:
+        """Bars that start then or later. Absent means from the first bar on. Not together with timerange."""
+
+    @_builtins.property
+    def to_time(self) -> _timestamp_pb2.Timestamp:
+        """Bars that start before then. Absent means until now. Not together with timerange."""
 
     def __init__(
         self,
@@ -278,10 +309,13 @@ class GetPricesRequest(_message.Message):
         timerange: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        interval: _builtins.str = ...,
+        from_time: _timestamp_pb2.Timestamp | None = ...,
+        to_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "to_time", b"to_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "symbol", b"symbol", "symbols", b"symbols", "timerange", b"timerange"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "interval", b"interval", "page_size", b"page_size", "page_token", b"page_token", "symbol", b"symbol", "symbols", b"symbols", "timerange", b"timerange", "to_time", b"to_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -590,15 +624,28 @@ class GetMarketStatusResponse(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     FEED_AGE_MS_FIELD_NUMBER: _builtins.int
     PRICED_INSTRUMENTS_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    SESSION_OPEN_FIELD_NUMBER: _builtins.int
+    SESSION_CLOSE_FIELD_NUMBER: _builtins.int
     state: Global___GetMarketStatusResponse.State.ValueType
     """Phase of the venue's day."""
     feed_age_ms: _builtins.int
     """Milliseconds since the last tick of any symbol; -1 when none was heard."""
     priced_instruments: _builtins.int
     """Number of instruments with a price."""
+    time_zone: _builtins.str
+    """Time zone of the venue's calendar, as in the IANA database: "America/New_York"."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """When the phase began. Absent when unknown."""
+
+    @_builtins.property
+    def session_open(self) -> _timestamp_pb2.Timestamp:
+        """When the session opens that is under way, or else the next one. Absent when the calendar does not say."""
+
+    @_builtins.property
+    def session_close(self) -> _timestamp_pb2.Timestamp:
+        """When that session closes."""
 
     def __init__(
         self,
@@ -607,10 +654,13 @@ class GetMarketStatusResponse(_message.Message):
         since: _timestamp_pb2.Timestamp | None = ...,
         feed_age_ms: _builtins.int = ...,
         priced_instruments: _builtins.int = ...,
+        time_zone: _builtins.str = ...,
+        session_open: _timestamp_pb2.Timestamp | None = ...,
+        session_close: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session_close", b"session_close", "session_open", b"session_open", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed_age_ms", b"feed_age_ms", "priced_instruments", b"priced_instruments", "since", b"since", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed_age_ms", b"feed_age_ms", "priced_instruments", b"priced_instruments", "session_close", b"session_close", "session_open", b"session_open", "since", b"since", "state", b"state", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -772,6 +822,7 @@ class QuoteBatch(_message.Message):
     STATUSES_FIELD_NUMBER: _builtins.int
     TICKS_SEQUENCE_FIELD_NUMBER: _builtins.int
     MARKET_FIELD_NUMBER: _builtins.int
+    MARKET_SINCE_FIELD_NUMBER: _builtins.int
     ticks_sequence: _builtins.int
     """Position in stream TICKS up to which they speak; 0 when unknown."""
     market: Global___GetMarketStatusResponse.State.ValueType
@@ -784,6 +835,10 @@ class QuoteBatch(_message.Message):
     def statuses(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceStatus]:
         """Changes of state."""
 
+    @_builtins.property
+    def market_since(self) -> _timestamp_pb2.Timestamp:
+        """When the venue said so, by its clock: of two that tell different phases the later one holds. Absent when unknown."""
+
     def __init__(
         self,
         *,
@@ -791,10 +846,11 @@ class QuoteBatch(_message.Message):
         statuses: _abc.Iterable[Global___PriceStatus] | None = ...,
         ticks_sequence: _builtins.int = ...,
         market: Global___GetMarketStatusResponse.State.ValueType = ...,
+        market_since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["market_since", b"market_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["market", b"market", "quotes", b"quotes", "statuses", b"statuses", "ticks_sequence", b"ticks_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["market", b"market", "market_since", b"market_since", "quotes", b"quotes", "statuses", b"statuses", "ticks_sequence", b"ticks_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -65,7 +65,8 @@ class PriceServiceServicer:
 
     def GetPrices(self, request, context):
         """Returns the latest quote of each symbol; with a time range also its bars. Fails with INVALID_ARGUMENT (TOO_MANY_SYMBOLS,
-        INVALID_TIMERANGE, INVALID_PAGE_TOKEN), NOT_FOUND (UNKNOWN_SYMBOL, naming the symbols) and, for bars only, UNAVAILABLE (HISTORY_UNAVAILABLE).
+        INVALID_TIMERANGE, INVALID_INTERVAL, INVALID_PAGE_TOKEN), NOT_FOUND (UNKNOWN_SYMBOL, naming the symbols) and, for bars
+        only, UNAVAILABLE (HISTORY_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

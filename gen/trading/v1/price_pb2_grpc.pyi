@@ -37,7 +37,8 @@ class PriceServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PriceServiceAsyncStub: ...
     GetPrices: _grpc.UnaryUnaryMultiCallable[_price_pb2.GetPricesRequest, _price_pb2.GetPricesResponse]
     """Returns the latest quote of each symbol; with a time range also its bars. Fails with INVALID_ARGUMENT (TOO_MANY_SYMBOLS,
-    INVALID_TIMERANGE, INVALID_PAGE_TOKEN), NOT_FOUND (UNKNOWN_SYMBOL, naming the symbols) and, for bars only, UNAVAILABLE (HISTORY_UNAVAILABLE).
+    INVALID_TIMERANGE, INVALID_INTERVAL, INVALID_PAGE_TOKEN), NOT_FOUND (UNKNOWN_SYMBOL, naming the symbols) and, for bars
+    only, UNAVAILABLE (HISTORY_UNAVAILABLE).
     """
     StreamPrices: _grpc.UnaryStreamMultiCallable[_price_pb2.StreamPricesRequest, _price_pb2.StreamPricesResponse]
     """Sends a snapshot of each symbol, then its updates, newest wins when the reader is slow. A heartbeat follows every few
@@ -57,7 +58,8 @@ class PriceServiceAsyncStub(PriceServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetPrices: _aio.UnaryUnaryMultiCallable[_price_pb2.GetPricesRequest, _price_pb2.GetPricesResponse]  # type: ignore[assignment]
     """Returns the latest quote of each symbol; with a time range also its bars. Fails with INVALID_ARGUMENT (TOO_MANY_SYMBOLS,
-    INVALID_TIMERANGE, INVALID_PAGE_TOKEN), NOT_FOUND (UNKNOWN_SYMBOL, naming the symbols) and, for bars only, UNAVAILABLE (HISTORY_UNAVAILABLE).
+    INVALID_TIMERANGE, INVALID_INTERVAL, INVALID_PAGE_TOKEN), NOT_FOUND (UNKNOWN_SYMBOL, naming the symbols) and, for bars
+    only, UNAVAILABLE (HISTORY_UNAVAILABLE).
     """
     StreamPrices: _aio.UnaryStreamMultiCallable[_price_pb2.StreamPricesRequest, _price_pb2.StreamPricesResponse]  # type: ignore[assignment]
     """Sends a snapshot of each symbol, then its updates, newest wins when the reader is slow. A heartbeat follows every few
@@ -80,7 +82,8 @@ class PriceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_price_pb2.GetPricesResponse, _abc.Awaitable[_price_pb2.GetPricesResponse]]:
         """Returns the latest quote of each symbol; with a time range also its bars. Fails with INVALID_ARGUMENT (TOO_MANY_SYMBOLS,
-        INVALID_TIMERANGE, INVALID_PAGE_TOKEN), NOT_FOUND (UNKNOWN_SYMBOL, naming the symbols) and, for bars only, UNAVAILABLE (HISTORY_UNAVAILABLE).
+        INVALID_TIMERANGE, INVALID_INTERVAL, INVALID_PAGE_TOKEN), NOT_FOUND (UNKNOWN_SYMBOL, naming the symbols) and, for bars
+        only, UNAVAILABLE (HISTORY_UNAVAILABLE).
         """
 
     @_abc_1.abstractmethod

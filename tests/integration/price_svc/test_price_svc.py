@@ -144,6 +144,7 @@ async def test_refusals_reach_the_client_with_reason_and_metadata(
             (pb.GetPricesRequest(symbols=["AAPL", "NOPE"]), "UNKNOWN_SYMBOL"),
             (pb.GetPricesRequest(symbols=[f"S{number}" for number in range(501)]), "TOO_MANY_SYMBOLS"),
             (pb.GetPricesRequest(symbol="AAPL", timerange="2d"), "INVALID_TIMERANGE"),
+            (pb.GetPricesRequest(symbol="AAPL", interval="1m"), "INVALID_INTERVAL"),
             (pb.GetPricesRequest(page_token="nonsense"), "INVALID_PAGE_TOKEN"),
         ):
             with pytest.raises(grpc.aio.AioRpcError) as failure:
@@ -205,3 +206,25 @@ async def test_the_market_tells_its_phase(nats_server: Server, mongo_url: str, d
             return status.state == pb.GetMarketStatusResponse.OPEN and 0 <= status.feed_age_ms < 5_000
 
         await eventually(is_open)
+
+
+async def test_without_the_venue_all_prices_are_stale_and_say_why(
+    nats_server: Server, mongo_url: str, database_name: str
+) -> None:
+    async with a_venue(nats_server.url) as venue, a_price_svc(nats_server.url, mongo_url, database_name) as stub:
+        await venue.phase("OPEN")
+        await venue.trade("AAPL", 190_000_000)
+        await until_price(stub, "AAPL", "190.00")
+        call = stub.StreamPrices(pb.StreamPricesRequest(symbol="AAPL"), timeout=20)
+        try:
+            assert (await told(call)).quotes[0].state == pb.Quote.LIVE
+
+            await venue.phase("UNKNOWN")
+
+            assert (await told(call)).quotes[0].state == pb.Quote.STALE
+            status = (await told(call)).status
+            assert (status.state, status.reason) == (pb.Quote.STALE, "the feed is lost")
+            await venue.trade("AAPL", 191_000_000, epoch=venue.epoch + 1)
+            assert (await told(call)).quotes[0].state == pb.Quote.LIVE
+        finally:
+            call.cancel()

@@ -3,15 +3,21 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 import pytest
 
-from price_svc import documents
-from price_svc.bar import Bar, start_of
-from price_svc.schema import Expiry
+from price_svc.bar import KEPT_DAYS, Bar, start_of
+from price_svc.books import Unfinished
+from price_svc.history import Span
+from price_svc.schema import Expiry, Preparation
+from price_svc.shelf import Shelf
 from price_svc.store import MAX_TICKS, MongoHistory
 from runtime.databases import Database, Driver, open_mongo
+from runtime.jetstream import Bus, open_bus
+from runtime.leases import Lease, run_alone
+from runtime.process import Tasks
 from tests.servers import free_port
 from tests.unit.price_svc import examples
 from tests.unit.price_svc.examples import a_tick, an_instrument
@@ -41,47 +47,78 @@ def a_history(database: Database) -> MongoHistory:
     return MongoHistory(database, flush_seconds=0.1, tick_retention_days=1)
 
 
+async def heard(history: MongoHistory, symbol: str, from_ns: int = 0) -> list[Bar]:
+    past = await history.bars(symbol, Span(60, from_ns, MINUTE_NS + 10**12))
+    assert past.sources == frozenset()
+    return list(past.bars)
+
+
 async def test_bars_are_kept_by_symbol_interval_and_start(database: Database) -> None:
     history = a_history(database)
     later = a_bar(start_ns=MINUTE_NS + 60_000_000_000)
     history.keep_bars(
-        [later, a_bar(), a_bar(symbol="F"), a_bar(interval=300), a_bar(start_ns=MINUTE_NS - 60_000_000_000)], []
+        [later, a_bar(), a_bar(symbol="F"), a_bar(interval=300), a_bar(start_ns=MINUTE_NS - 60_000_000_000)]
     )
 
     await history.flush()
 
-    assert await history.bars("AAPL", 60, from_ns=MINUTE_NS) == [a_bar(), later]
+    assert await heard(history, "AAPL", MINUTE_NS) == [a_bar(), later]
 
 
 async def test_a_bar_that_is_not_written_yet_is_found_too(database: Database) -> None:
     history = a_history(database)
     later = a_bar(start_ns=MINUTE_NS + 60_000_000_000)
-    history.keep_bars([a_bar(volume=1)], [])
+    history.keep_bars([a_bar(volume=1)])
     await history.flush()
-    history.keep_bars([a_bar(volume=2), later, a_bar(symbol="F"), a_bar(start_ns=MINUTE_NS - 60_000_000_000)], [])
+    history.keep_bars([a_bar(volume=2), later, a_bar(symbol="F"), a_bar(start_ns=MINUTE_NS - 60_000_000_000)])
 
-    assert await history.bars("AAPL", 60, from_ns=MINUTE_NS) == [a_bar(volume=2), later]
+    assert await heard(history, "AAPL", MINUTE_NS) == [a_bar(volume=2), later]
 
 
 async def test_a_bar_replaces_the_one_before(database: Database) -> None:
     history = a_history(database)
-    history.keep_bars([a_bar(volume=1), a_bar(symbol="F")], [])
+    history.keep_bars([a_bar(volume=1), a_bar(symbol="F")])
     await history.flush()
-    history.keep_bars([a_bar(volume=2), a_bar(symbol="MSFT")], [])
-    await history.flush()
-
-    assert await history.bars("AAPL", 60, from_ns=0) == [a_bar(volume=2)]
-    assert await history.bars("MSFT", 60, from_ns=0) == [a_bar(symbol="MSFT")]
-
-
-async def test_unfinished_bars_are_those_of_the_last_time(database: Database) -> None:
-    history = a_history(database)
-    history.keep_bars([], [a_bar(volume=1), a_bar(symbol="F")])
-    await history.flush()
-    history.keep_bars([], [a_bar(volume=2), a_bar(symbol="F")])
+    history.keep_bars([a_bar(volume=2), a_bar(symbol="MSFT")])
     await history.flush()
 
-    assert sorted(await history.unfinished_bars()) == sorted([a_bar(volume=2), a_bar(symbol="F")])
+    assert await heard(history, "AAPL") == [a_bar(volume=2)]
+    assert await heard(history, "MSFT") == [a_bar(symbol="MSFT")]
+
+
+async def test_what_an_owner_leaves_is_what_the_next_one_takes(database: Database) -> None:
+    shelf = Shelf(database, Preparation(database, ticks_kept=timedelta(days=1)))
+    assert await shelf.load(3) is None
+    await shelf.save(3, Unfinished([a_bar(volume=1)], {}, 7))
+    await shelf.save(4, Unfinished([a_bar(symbol="F")], {}, 8))
+    left = Unfinished([a_bar(volume=2), a_bar(symbol="MSFT")], {"AAPL": (5, 6)}, 9)
+
+    await shelf.save(3, left)
+
+    assert await shelf.load(3) == left
+
+
+async def test_replicas_that_start_together_prepare_one_after_the_other(
+    nats_url: str, mongo_url: str, database_name: str
+) -> None:
+    def of_one(bus: Bus, database: Database) -> Preparation:
+        alone = partial(run_alone, Lease(bus, f"test.{database_name}"))
+        return Preparation(database, ticks_kept=timedelta(days=1), alone=alone)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = Tasks(group)
+        async with (
+            open_bus(nats_url, name="one", tasks=tasks) as bus,
+            open_bus(nats_url, name="two", tasks=tasks) as other_bus,
+            a_database(mongo_url, database_name, "pymongo") as database,
+            open_mongo(mongo_url, database=database_name, driver="pymongo") as other_database,
+        ):
+            one, two = of_one(bus, database), of_one(other_bus, other_database)
+            await asyncio.gather(one.expiry(), two.expiry(), one.expiry())
+            for writer in (database, other_database):
+                await writer.collection("ticks").insert_one({"symbol": "AAPL"})
+            assert await database.collection("ticks").count_documents({}) == 2
+            await tasks.stop()
 
 
 async def test_ticks_are_kept_together_and_once(database: Database) -> None:
@@ -112,13 +149,13 @@ async def test_instruments_are_kept_as_they_are_now(database: Database) -> None:
 
 async def test_a_document_that_cannot_be_written_is_not_in_the_way(database: Database) -> None:
     history = a_history(database)
-    history.keep_bars([a_bar(volume=1 << 70)], [])
+    history.keep_bars([a_bar(volume=1 << 70)])
     await history.flush()
-    history.keep_bars([a_bar()], [])
+    history.keep_bars([a_bar()])
 
     await history.flush()
 
-    assert await history.bars("AAPL", 60, from_ns=0) == [a_bar()]
+    assert await heard(history, "AAPL") == [a_bar()]
 
 
 async def test_what_expired_goes_slice_by_slice(database: Database) -> None:
@@ -154,4 +191,4 @@ async def test_without_a_database_memory_is_bounded_and_the_oldest_is_lost() -> 
 
 
 def test_a_day_of_minutes_is_kept_longer_than_it_is_asked_for() -> None:
-    assert all(documents.KEPT_DAYS[interval] > days for interval, days in ((60, 1), (300, 7), (3_600, 31)))
+    assert all(KEPT_DAYS[interval] > days for interval, days in ((60, 1), (300, 7), (3_600, 31)))

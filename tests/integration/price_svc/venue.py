@@ -62,6 +62,10 @@ class Venue:
         await self.say(partition_of(symbol), pb.TickBatch(ticks=[tick]))
         return tick
 
+    def trades_of(self, symbol: str) -> int:
+        """Return how many trades of a symbol were published."""
+        return self._seq.get(symbol, 0)
+
     async def phase(self, phase: str, *, symbol: str = "", reason: str = "") -> None:
         """Publish a phase of a symbol, or of the venue to every partition."""
         change = pb.TradingPhase(

@@ -3,9 +3,12 @@
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from price_svc.bar import Bar, BarBook
+from price_svc.bar import Bar
 from price_svc.board import Board
+from price_svc.books import Books
 from price_svc.feed import Feed
+from price_svc.history import Past, Span
+from price_svc.holdings import Holdings
 from price_svc.instrument import Instrument
 from price_svc.market import Phase, PhaseChange
 from price_svc.quote import SECOND_NS, Quote, Tick
@@ -13,6 +16,7 @@ from price_svc.service import Prices
 from price_svc.watch import Watches
 from runtime.errors import Unavailable
 from runtime.money import MICROS
+from runtime.subjects import TICK_PARTITIONS
 
 # 2026-03-02 12:00:00 UTC, a Monday.
 NOON_NS = 1_772_452_800 * SECOND_NS
@@ -90,28 +94,25 @@ class FakeHistory:
     def __init__(self) -> None:
         self.ticks: list[Tick] = []
         self.final: list[Bar] = []
-        self.unfinished: Collection[Bar] = ()
         self.listed: list[Instrument] = []
         self.is_away = False
+        self.sources: frozenset[str] = frozenset()
 
     def keep_ticks(self, ticks: Iterable[Tick]) -> None:
         self.ticks += ticks
 
-    def keep_bars(self, final: Iterable[Bar], unfinished: Collection[Bar]) -> None:
+    def keep_bars(self, final: Iterable[Bar]) -> None:
         self.final += final
-        self.unfinished = unfinished
 
     def keep_instruments(self, instruments: Iterable[Instrument]) -> None:
         self.listed += instruments
 
-    async def bars(self, symbol: str, interval: int, *, from_ns: int) -> list[Bar]:
+    async def bars(self, symbol: str, span: Span) -> Past:
         self._answer()
-        wanted = (bar for bar in self.final if (bar.symbol, bar.interval) == (symbol, interval))
-        return [bar for bar in wanted if bar.start_ns >= from_ns]
-
-    async def unfinished_bars(self) -> list[Bar]:
-        self._answer()
-        return list(self.unfinished)
+        wanted = [
+            bar for bar in self.final if (bar.symbol, bar.interval) == (symbol, span.interval) and span.holds(bar)
+        ]
+        return Past(sorted(wanted, key=lambda bar: bar.start_ns), self.sources)
 
     async def instruments(self) -> list[Instrument]:
         self._answer()
@@ -134,19 +135,35 @@ class RecordingAnnouncer:
         self.said += quotes
         self.turned += turned
 
-    def phase_changed(self, phase: Phase) -> None:
-        self.phases.append(phase)
+    def phase_changed(self, phase: Phase, since_ns: int) -> None:
+        if phase is not Phase.UNKNOWN:
+            self.phases.append(phase)
+
+    def take_over(self, partition: int, quotes: Iterable[Quote]) -> None:
+        self.said += quotes
+
+
+class Right:
+    """A lease that is ours until it is set otherwise."""
+
+    def __init__(self) -> None:
+        self.held = True
 
 
 class World:
     """A feed and prices over one board, with fakes around them."""
 
-    def __init__(self, *, max_streams: int = 10, listed: bool = True) -> None:
+    def __init__(self, *, max_streams: int = 10, listed: bool = True, owner: bool = True) -> None:
         self.clock, self.history, self.announcer = Clock(), FakeHistory(), RecordingAnnouncer()
-        self.board, self.book, self.watches = Board(), BarBook(), Watches(limit=max_streams)
+        self.right, self.holdings = Right(), Holdings()
+        for partition in range(TICK_PARTITIONS) if owner else ():
+            self.holdings.take(partition, self.right)
+        self.board, self.watches = Board(), Watches(limit=max_streams)
+        self.books = Books(self.holdings.partition_of)
         self.feed = Feed(
             board=self.board,
-            book=self.book,
+            books=self.books,
+            holdings=self.holdings,
             watches=self.watches,
             store=self.history,
             announcer=self.announcer,
@@ -154,7 +171,7 @@ class World:
         )
         self.prices = Prices(
             board=self.board,
-            book=self.book,
+            book=self.books,
             watches=self.watches,
             history=self.history,
             clock_ns=self.clock,

@@ -2,13 +2,16 @@ from typing import cast
 
 from gen.trading.v1 import price_pb2 as pb
 from price_svc.announcer import QuoteAnnouncer
+from price_svc.holdings import Holdings
 from price_svc.market import Phase
 from price_svc.quote import Quote, State
 from price_svc.wire import QuoteMessages
 from runtime import subjects
 from runtime.jetstream import Bus
+from tests.unit.price_svc.examples import Right
 
 APPLE = subjects.partition_of("AAPL", subjects.TICK_PARTITIONS)
+RIGHT = Right()
 LIVE = Quote("AAPL", price_micros=190_000_000, epoch=1, seq=1, state=State.LIVE, reason="")
 
 
@@ -27,7 +30,12 @@ class RecordingBus:
 
 
 def an_announcer(bus: RecordingBus, *owned: int) -> QuoteAnnouncer:
-    return QuoteAnnouncer(cast("Bus", bus), QuoteMessages(), owned=frozenset(owned), interval_seconds=0)
+    holdings = Holdings()
+    announcer = QuoteAnnouncer(cast("Bus", bus), QuoteMessages(), holdings=holdings, interval_seconds=0)
+    for partition in owned:
+        holdings.take(partition, RIGHT)
+        announcer.take_over(partition, [])
+    return announcer
 
 
 async def test_only_the_newest_of_a_symbol_is_said() -> None:
@@ -76,7 +84,7 @@ async def test_a_quote_is_kept_once_with_its_state_and_the_venues_phase() -> Non
     bus = RecordingBus()
     announcer = an_announcer(bus, APPLE)
     halted = LIVE._replace(state=State.HALTED, since_ns=5, reason="news")
-    announcer.phase_changed(Phase.OPEN)
+    announcer.phase_changed(Phase.OPEN, 5)
     announcer.changed([LIVE], [])
     announcer.changed([halted], [halted])
 
@@ -99,7 +107,7 @@ async def test_a_phase_is_said_to_every_partition_and_kept_with_every_quote() ->
     await announcer.flush_kept()
     bus.take()
 
-    announcer.phase_changed(Phase.CLOSED)
+    announcer.phase_changed(Phase.CLOSED, 6)
     await announcer.flush()
     await announcer.flush_kept()
 
@@ -118,3 +126,31 @@ async def test_many_quotes_go_in_several_messages() -> None:
     said = bus.take()
     assert max(len(batch.quotes) for _, batch in said) == 500
     assert sum(len(batch.quotes) for _, batch in said) == 8_000
+
+
+async def test_nothing_is_said_or_kept_once_the_lease_is_over() -> None:
+    bus, right, holdings = RecordingBus(), Right(), Holdings()
+    announcer = QuoteAnnouncer(cast("Bus", bus), QuoteMessages(), holdings=holdings, interval_seconds=0)
+    holdings.take(APPLE, right)
+    announcer.take_over(APPLE, [LIVE])
+    right.held = False
+
+    await announcer.flush()
+    await announcer.flush_kept()
+
+    assert bus.take() == []
+
+
+async def test_who_takes_over_says_all_quotes_and_who_leaves_says_none() -> None:
+    bus = RecordingBus()
+    announcer = an_announcer(bus, APPLE)
+    announcer.take_over(APPLE, [LIVE])
+    await announcer.flush()
+    assert [len(batch.quotes) for _, batch in bus.take()] == [1]
+    announcer.reached(APPLE, 7)
+    announcer.changed([LIVE], [])
+
+    assert announcer.leave(APPLE) == 7
+
+    await announcer.flush()
+    assert bus.take() == []

@@ -90,3 +90,22 @@ def test_the_day_is_what_the_quote_says() -> None:
 
     assert bar == Bar("AAPL", DAY, NOON_NS // DAY_NS * DAY_NS, 2, 5, 1, 4, 9)
     assert day_bar(Quote("AAPL")) is None
+
+
+def test_a_trade_between_two_bars_makes_the_one_that_was_missing() -> None:
+    book = BarBook()
+    trade(book, price=20, size=1, second=59)
+    trade(book, price=21, size=1, second=121)
+    trade(book, price=99, size=3, second=119, venue_now=122)
+
+    missing = next(bar for bar in book.take_final(at(126)) if bar.interval == MINUTE and bar.start_ns == at(60))
+    assert prices_of(missing) == (99, 99, 99, 99, 3)
+
+
+def test_a_final_bar_that_was_handed_over_is_not_changed_by_a_late_trade() -> None:
+    book = BarBook()
+    trade(book, price=20, size=1, second=59)
+    book.take_final(at(70))
+    trade(book, price=99, size=1, second=58, venue_now=70)
+
+    assert [bar for bar in book.take_final(at(200)) if bar.interval == MINUTE] == []

@@ -13,12 +13,6 @@ def test_bars_of_days_are_kept_for_ever() -> None:
     assert "expire_time" not in documents.bar_to(a_bar(interval=86_400))
 
 
-def test_unfinished_bars_survive_their_document() -> None:
-    bars = [a_bar(), a_bar(symbol="F", interval=3_600)]
-
-    assert documents.unfinished_from(documents.unfinished_to(3, bars)) == bars
-
-
 def test_an_instrument_survives_its_document() -> None:
     assert documents.instrument_from(documents.instrument_to(an_instrument())) == an_instrument()
 

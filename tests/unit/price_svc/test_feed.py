@@ -1,6 +1,6 @@
 from price_svc.market import Phase
 from price_svc.quote import Quote, State
-from tests.unit.price_svc.examples import World, a_bar, a_phase, a_tick, at
+from tests.unit.price_svc.examples import World, a_phase, a_tick, at
 
 
 def test_a_tick_is_kept_and_told() -> None:
@@ -59,13 +59,22 @@ def test_bars_are_handed_over_when_they_are_final() -> None:
     world.feed.apply([a_tick(time_ns=at(1))])
     world.feed.hand_over_bars()
     assert world.history.final == []
-    assert {bar.interval for bar in world.history.unfinished} == {60, 300, 3_600}
 
     world.clock.now_ns = at(66)
     world.feed.hand_over_bars()
 
     assert [bar.interval for bar in world.history.final] == [60]
-    assert {bar.interval for bar in world.history.unfinished} == {300, 3_600}
+
+
+def test_bars_of_a_lease_that_is_over_are_not_ours_to_keep() -> None:
+    world = World()
+    world.feed.apply([a_tick(time_ns=at(1))])
+    world.clock.now_ns = at(66)
+    world.right.held = False
+
+    world.feed.hand_over_bars()
+
+    assert world.history.final == []
 
 
 def test_a_day_that_ended_is_kept() -> None:
@@ -81,35 +90,80 @@ def test_a_day_that_ended_is_kept() -> None:
 
 
 def test_quotes_of_other_owners_are_not_said_again() -> None:
-    world = World()
+    world = World(owner=False)
     told = Quote("AAPL", price_micros=5, epoch=1, seq=3, time_ns=at(1), state=State.LIVE)
 
-    world.feed.hear([told], Phase.OPEN)
+    world.feed.hear([told], a_phase(Phase.OPEN))
 
     assert world.quote().price_micros == 5
     assert world.announcer.said == []
     assert world.prices.market_status().phase is Phase.OPEN
 
 
-async def test_an_earlier_life_goes_on() -> None:
+def test_a_phase_that_another_owner_tells_late_changes_nothing() -> None:
+    world = World(owner=False)
+    world.feed.hear([], a_phase(Phase.CLOSED, time_ns=at(2)))
+
+    world.feed.hear([], a_phase(Phase.OPEN, time_ns=at(1)))
+
+    assert world.prices.market_status().phase is Phase.CLOSED
+
+
+def test_an_owner_needs_no_hearsay_about_the_venue() -> None:
     world = World()
-    world.history.unfinished = [a_bar(open_micros=3, high_micros=9, low_micros=2, close_micros=5, volume=7)]
-    kept = Quote("AAPL", price_micros=5, open_micros=3, volume=7, epoch=1, seq=3, time_ns=at(1), state=State.LIVE)
+    world.feed.apply([], [a_phase(Phase.CLOSED)])
 
-    await world.feed.restore([kept], Phase.OPEN)
-    world.feed.apply([a_tick(epoch=1, seq=4, price_micros=10, size=1)])
+    world.feed.hear([], a_phase(Phase.OPEN, time_ns=at(9)))
 
-    assert world.quote().volume == 8
-    (bar,) = world.book.open_bars("AAPL", 60)
-    assert (bar.open_micros, bar.high_micros, bar.volume) == (3, 10, 8)
+    assert world.prices.market_status().phase is Phase.CLOSED
+
+
+def test_old_phases_that_are_read_again_change_nothing() -> None:
+    world = World()
+    world.feed.apply([], [a_phase(Phase.OPEN, time_ns=at(2))])
+
+    world.feed.apply([], [a_phase(Phase.CLOSED, time_ns=at(1))])
+
     assert world.announcer.phases == [Phase.OPEN]
 
 
-async def test_a_dead_database_does_not_hold_up_the_start() -> None:
+def test_an_earlier_life_goes_on() -> None:
     world = World()
-    world.history.is_away = True
-    kept = Quote("AAPL", price_micros=5, epoch=1, seq=3, time_ns=at(1))
+    kept = Quote("AAPL", price_micros=5, open_micros=3, volume=7, epoch=1, seq=3, time_ns=at(1), state=State.LIVE)
 
-    await world.feed.restore([kept], Phase.UNKNOWN)
+    world.feed.restore([kept], a_phase(Phase.OPEN))
+    world.feed.apply([a_tick(epoch=1, seq=4, price_micros=10, size=1)])
 
-    assert world.quote().price_micros == 5
+    assert world.quote().volume == 8
+    assert world.announcer.phases == [Phase.OPEN]
+
+
+def test_ticks_read_again_are_no_news_for_quotes_and_counted_once_in_the_bars_that_were_left() -> None:
+    owner, heir = World(), World(owner=False)
+    apple = owner.holdings.partition_of("AAPL")
+    owner.feed.apply([a_tick(seq=1, size=1)])
+    left = owner.books.leave(apple, 1)
+    owner.feed.apply([a_tick(seq=2, size=20), a_tick(seq=3, size=300)])
+    heir.feed.hear([owner.quote()], None)
+
+    heir.holdings.take(apple, heir.right)
+    heir.books.begin(apple, left)
+    heir.feed.take_over(apple)
+    heir.announcer.said.clear()
+    for _ in range(2):
+        heir.feed.apply([a_tick(seq=1, size=1), a_tick(seq=2, size=20), a_tick(seq=3, size=300)])
+
+    assert heir.announcer.said == []
+    assert [bar.volume for bar in heir.books.open_bars("AAPL", 60)] == [321]
+    assert heir.books.open_bars("AAPL", 60) == owner.books.open_bars("AAPL", 60)
+
+
+def test_a_replica_that_owns_nothing_has_bars_made_of_what_it_hears() -> None:
+    owner, other = World(), World(owner=False)
+    for seq in (1, 2, 3):
+        owner.feed.apply([a_tick(seq=seq, price_micros=10 * seq)])
+        other.feed.hear([owner.quote()], None)
+
+    (bar,) = other.books.open_bars("AAPL", 60)
+    # What was before the first quote is not ours to count.
+    assert (bar.high_micros, bar.close_micros, bar.volume) == (30, 30, 200)

@@ -103,3 +103,44 @@ def test_a_list_replaces_the_one_before_and_only_what_is_new_is_told() -> None:
 
     assert catalogue.index.get("AAPL") == halted
     assert catalogue.index.get("F") is None
+
+
+@pytest.mark.parametrize(
+    ("query", "symbol"),
+    [
+        ("aplpe", "AAPL"),
+        ("appel", "AAPL"),
+        ("agilint", "A"),
+        ("hospitaltyy", "APLE"),
+        ("berkshire hataway", "BRK.B"),
+        ("merica bank", "BAC"),
+    ],
+)
+def test_a_mistyped_word_is_found(query: str, symbol: str) -> None:
+    assert found(query)[0] == symbol
+
+
+def test_what_was_typed_right_comes_before_what_may_be_meant() -> None:
+    index = InstrumentIndex(
+        [an_instrument("A", "Farms Co"), an_instrument("B", "Farma SA"), an_instrument("C", "My Farms")]
+    )
+
+    assert [item.symbol for item in index.search("farms")[0]] == ["A", "C", "B"]
+
+
+def test_a_short_word_is_taken_at_its_word() -> None:
+    assert found("pne") == []
+
+
+def test_pages_follow_one_another_through_typos() -> None:
+    index = InstrumentIndex([an_instrument(f"S{nth}", f"Company{'xyz'[nth % 3]} {nth}") for nth in range(9)])
+    collected, token = [], ""
+    while True:
+        page, token = index.search("companyx", page_size=2, page_token=token)
+        collected += [item.symbol for item in page]
+        if not token:
+            break
+
+    assert collected == [item.symbol for item in index.search("companyx")[0]]
+    assert collected[:3] == ["S0", "S3", "S6"]
+    assert len(collected) == 9

@@ -1,6 +1,6 @@
 import pytest
 
-from price_svc.history import InvalidTimerange
+from price_svc.history import Asked, InvalidTimerange
 from price_svc.market import Phase
 from price_svc.page import InvalidPageToken
 from price_svc.quote import State
@@ -40,7 +40,7 @@ async def test_too_many_symbols_are_refused() -> None:
     assert refusal.value.metadata == {"field": "symbols", "limit": "500", "actual": "501"}
 
     with pytest.raises(TooManySymbols) as refusal:
-        await world.prices.get([f"S{number}" for number in range(21)], timerange="1d")
+        await world.prices.get([f"S{number}" for number in range(21)], asked=Asked("1d"))
     assert refusal.value.metadata["limit"] == "20"
 
 
@@ -61,28 +61,28 @@ async def test_bars_are_those_kept_and_the_one_still_open() -> None:
     world.history.final = [a_bar(start_ns=at(-60)), a_bar(start_ns=at(-100_000)), a_bar(symbol="F")]
     world.feed.apply([a_tick(time_ns=at(1))])
 
-    ((priced,), _) = await world.prices.get(["AAPL"], timerange="1d")
+    ((priced,), _) = await world.prices.get(["AAPL"], asked=Asked("1d"))
 
     assert [bar.start_ns for bar in priced.bars] == [at(-60), at(0)]
-    assert [bar.is_final(priced.venue_now_ns) for bar in priced.bars] == [False, False]
+    assert [bar.is_final for bar in priced.bars] == [False, False]
     world.clock.now_ns = at(6)
-    ((priced,), _) = await world.prices.get(["AAPL"], timerange="1d")
-    assert [bar.is_final(priced.venue_now_ns) for bar in priced.bars] == [True, False]
+    ((priced,), _) = await world.prices.get(["AAPL"], asked=Asked("1d"))
+    assert [bar.is_final for bar in priced.bars] == [True, False]
 
 
 async def test_the_last_bar_of_a_year_is_today() -> None:
     world = World()
     world.feed.apply([a_tick(snapshot=True, open_micros=3, high_micros=9, low_micros=2, volume=70)])
 
-    ((priced,), _) = await world.prices.get(["AAPL"], timerange="1y")
+    ((priced,), _) = await world.prices.get(["AAPL"], asked=Asked("1y"))
 
-    (today,) = priced.bars
+    today = priced.bars[0].bar
     assert (today.open_micros, today.high_micros, today.low_micros, today.volume) == (3, 9, 2, 70)
 
 
 async def test_an_unknown_range_is_refused_before_anything_else() -> None:
     with pytest.raises(InvalidTimerange):
-        await World().prices.get(["NOPE"], timerange="2d")
+        await World().prices.get(["NOPE"], asked=Asked("2d"))
 
 
 async def test_without_the_database_there_are_prices_but_no_bars() -> None:
@@ -91,7 +91,7 @@ async def test_without_the_database_there_are_prices_but_no_bars() -> None:
     world.history.is_away = True
 
     with pytest.raises(HistoryUnavailable):
-        await world.prices.get(["AAPL"], timerange="1d")
+        await world.prices.get(["AAPL"], asked=Asked("1d"))
     ((priced,), _) = await world.prices.get(["AAPL"])
     assert priced.quote.price_micros == 190_000_000
 
@@ -150,3 +150,32 @@ async def test_nothing_is_remembered_without_the_database() -> None:
     await world.prices.remember_instruments()
 
     assert world.prices.search("")[0] == []
+
+
+async def test_an_explicit_range_comes_page_by_page_with_its_interval_and_sources() -> None:
+    world = World()
+    world.history.final = [a_bar(start_ns=at(-60 * nth)) for nth in range(1, 6)]
+    world.history.sources = frozenset({"simulated", "another"})
+    asked = Asked(interval="1min", from_ns=at(-300))
+
+    ((first,), token) = await world.prices.get(["AAPL"], asked=asked, page_size=3)
+    ((rest,), end) = await world.prices.get(["AAPL"], asked=asked, page_size=3, page_token=token)
+
+    assert [bar.start_ns for bar in (*first.bars, *rest.bars)] == [at(-60 * nth) for nth in range(5, 0, -1)]
+    assert (first.interval, first.sources, end) == ("1min", ["another", "simulated"], "")
+
+
+async def test_an_explicit_range_is_of_one_symbol() -> None:
+    world = World()
+    with pytest.raises(TooManySymbols):
+        await world.prices.get(["AAPL", "F"], asked=Asked(interval="1h"))
+    with pytest.raises(NoSymbols):
+        await world.prices.get([], asked=Asked(interval="1h"))
+
+
+def test_the_market_tells_its_calendar() -> None:
+    status = World().prices.market_status()
+
+    assert status.time_zone == "UTC"
+    assert status.session is not None
+    assert (status.session.open_ns, status.session.close_ns) == (at(-12 * 3_600), at(12 * 3_600))

@@ -4,7 +4,7 @@ from gen.trading.v1 import price_pb2 as pb
 from price_svc import wire
 from price_svc.market import Phase
 from price_svc.quote import Quote, State
-from price_svc.service import MarketStatus, Priced
+from price_svc.service import MarketStatus, Priced, ToldBar
 from runtime.money import InvalidMoney
 from tests.unit.price_svc.examples import NOON_NS, a_bar, an_instrument, at
 
@@ -88,10 +88,11 @@ def test_phases_survive_the_wire(phase: Phase) -> None:
     )
 
 
-def test_a_bar_is_final_by_the_venues_clock() -> None:
-    bars = [a_bar(), a_bar(start_ns=at(60))]
+def test_bars_are_told_with_their_interval_sources_and_whether_they_are_final() -> None:
+    bars = [ToldBar(a_bar(), at(0), True), ToldBar(a_bar(start_ns=at(60)), at(60), False)]
 
-    message = wire.priced_to(Priced(QUOTE, bars, venue_now_ns=at(70)), wire.quote_to(QUOTE))
+    message = wire.priced_to(Priced(QUOTE, bars, "1min", ["simulated"]), wire.quote_to(QUOTE))
+    assert (message.interval, list(message.sources)) == ("1min", ["simulated"])
 
     assert [bar.final for bar in message.bars] == [True, False]
     assert message.bars[1].start_time.ToNanoseconds() == at(60)
@@ -102,6 +103,8 @@ def test_an_instrument_survives_the_wire() -> None:
 
 
 def test_a_market_that_was_never_heard_says_so() -> None:
-    message = wire.market_status_to(MarketStatus(Phase.UNKNOWN, 0, -1, 0))
+    message = wire.market_status_to(MarketStatus(Phase.UNKNOWN, 0, -1, 0, "UTC", None))
 
-    assert message == pb.GetMarketStatusResponse(state=pb.GetMarketStatusResponse.UNKNOWN, feed_age_ms=-1)
+    assert message == pb.GetMarketStatusResponse(
+        state=pb.GetMarketStatusResponse.UNKNOWN, feed_age_ms=-1, time_zone="UTC"
+    )
