@@ -25,6 +25,22 @@ DEADLINES = MappingProxyType(
     }
 )
 DEFAULT_SECONDS = 5.0
+# The gRPC method behind each, for partners: the same deadlines hold. Streams have none, they have heartbeats.
+RPCS = MappingProxyType(
+    {
+        "PriceService/GetPrices": "prices.get",
+        "PriceService/SearchInstruments": "instruments.search",
+        "PriceService/GetMarketStatus": "market.status",
+        "OrderService/PlaceOrder": "orders.place",
+        "OrderService/PreviewOrder": "orders.preview",
+        "OrderService/CancelOrder": "orders.cancel",
+        "OrderService/ReplaceOrder": "orders.replace",
+        "OrderService/GetOrder": "orders.get",
+        "OrderService/ListOrders": "orders.list",
+        "OrderService/ListExecutions": "orders.timeline",
+        "OrderService/GetOrderTimeline": "orders.timeline",
+    }
+)
 
 
 def deadline_of(method: str) -> float:

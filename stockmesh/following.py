@@ -3,16 +3,16 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from stockmesh.errors import CannotConnect, FellBehind, StockmeshError
 from stockmesh.models import OrderSnapshot, OrderUpdate
+from stockmesh.reading import Reader
 
 MOST_WAITING = 10_000
 
 
-class OrderUpdates:
+class OrderUpdates(Reader[OrderUpdate | OrderSnapshot]):
     """Every change of the account's orders: `async with client.order_updates() as updates: async for item in updates: ...`.
 
     Without a position it begins with an OrderSnapshot: what is open or changed in the last 24 hours. Then it gives an OrderUpdate
@@ -28,13 +28,11 @@ class OrderUpdates:
         ready_seconds: float,
         position: str,
     ) -> None:
+        super().__init__(opened=lambda: opened(self), closed=lambda: closed(self))
         self.position = position
         """Position of the last item given; empty before the first."""
-        self._opened, self._closed, self._ready_seconds = opened, closed, ready_seconds
-        self._is_open = False
+        self._ready_seconds = ready_seconds
         self._waiting: deque[OrderUpdate | OrderSnapshot] = deque()
-        self._error: StockmeshError | None = None
-        self._something = asyncio.Event()
         self._ready = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -51,35 +49,6 @@ class OrderUpdates:
         if self._error is not None:
             raise self._error
         return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __aiter__(self) -> Self:
-        self._open()
-        return self
-
-    async def __anext__(self) -> OrderUpdate | OrderSnapshot:
-        # An account without news is no failure, so this wait has no deadline; the link's pings end it when the connection is dead.
-        while not self._waiting:
-            if self._error is not None:
-                raise self._error
-            if not self._is_open:
-                raise StopAsyncIteration
-            self._something.clear()
-            await self._something.wait()
-        item = self._waiting.popleft()
-        self.position = item.position
-        return item
-
-    def close(self) -> None:
-        """Stop following; the iteration ends."""
-        if self._is_open:
-            self._is_open = False
-            self._closed(self)
-            self._something.set()
 
     def offer(self, item: OrderUpdate | OrderSnapshot) -> None:
         """Take the next item; a reader that is far behind is let go, and told from where to go on."""
@@ -99,12 +68,14 @@ class OrderUpdates:
             self._ready.set()
 
     def fail(self, error: StockmeshError) -> None:
-        """End the iteration with an error, after what still waits."""
-        self._error = error
+        """End the iteration with an error, after what still waits; and the wait for its beginning."""
         self._ready.set()
-        self._something.set()
+        super().fail(error)
 
-    def _open(self) -> None:
-        if not self._is_open and self._error is None:
-            self._is_open = True
-            self._opened(self)
+    def _waits(self) -> bool:
+        return bool(self._waiting)
+
+    def _take(self) -> OrderUpdate | OrderSnapshot:
+        item = self._waiting.popleft()
+        self.position = item.position
+        return item

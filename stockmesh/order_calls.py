@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -22,7 +22,7 @@ from stockmesh.models import (
     TimeInForce,
     TimelineEntry,
 )
-from stockmesh.models.wire import read
+from stockmesh.models.wire import read, time_text
 from stockmesh.order_feed import OrderFeed
 from stockmesh.price_calls import items
 
@@ -60,7 +60,7 @@ class OrderCalls:
         with that key.
         """
         key = client_order_id or new_key()
-        more = {"timeInForce": _upper(time_in_force), "submitBy": _time_text(submit_by), "accountId": account_id}
+        more = {"timeInForce": _upper(time_in_force), "submitBy": time_text(submit_by), "accountId": account_id}
         params = _wish(symbol, side, quantity, limit_price, clientOrderId=key, **more)
         attempts = Attempts()
         try:
@@ -156,7 +156,7 @@ class OrderCalls:
             symbol=symbol,
             states=[str(state) for state in states],
             pageToken=page_token,
-            changedSince=_time_text(changed_since),
+            changedSince=time_text(changed_since),
             accountId=account_id,
         )
         return read(OrderPage, await self._asker.ask("orders.list", params))
@@ -231,10 +231,6 @@ def _wish(symbol: str, side: Side | str, quantity: int, limit_price: Price | Non
 
 def _upper(word: str | None) -> str | None:
     return str(word).upper() if word else None
-
-
-def _time_text(time: datetime | None) -> str | None:
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z") if time else None
 
 
 def _named(order_id: str | None, client_order_id: str | None, account_id: str | None) -> dict[str, str]:

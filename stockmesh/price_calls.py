@@ -1,17 +1,22 @@
 """What a client asks about prices."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
+
+from msgspec import structs
 
 from stockmesh.asking import Asker
 from stockmesh.errors import UnexpectedAnswer
 from stockmesh.models import Instrument, MarketStatus, Mode, Quote, StockPrice
-from stockmesh.models.wire import read
+from stockmesh.models.wire import read, time_text
 from stockmesh.subscriptions import Subscriptions
 from stockmesh.watching import PriceWatch
 
 # One answer holds at most so many instruments.
 LARGEST_PAGE = 500
+# A year of minutes is half a million bars; who wants that many says so.
+MOST_BARS = 20_000
 
 
 class PriceCalls:
@@ -25,13 +30,33 @@ class PriceCalls:
         answer = await self._ask_price("prices.get", {"symbols": list(symbols)})
         return [read(StockPrice, item).quote for item in items(answer, "prices")]
 
-    async def history(self, symbol: str, timerange: str) -> StockPrice:
-        """Return the quote of a symbol and its bars over `1d`, `1w`, `1m` (a month), `3m` or `1y`, oldest first."""
-        answer = await self._ask_price("prices.history", {"symbol": symbol, "timerange": timerange})
-        found = items(answer, "prices")
-        if not found:
-            raise UnexpectedAnswer(f"the server answered no history of {symbol}")
-        return read(StockPrice, found[0])
+    async def history(
+        self,
+        symbol: str,
+        timerange: str = "",
+        *,
+        interval: str = "",
+        from_time: datetime | None = None,
+        to_time: datetime | None = None,
+        limit: int = MOST_BARS,
+    ) -> StockPrice:
+        """Return the quote of a symbol and its bars, oldest first, at most `limit`.
+
+        Either over a `timerange` until now (`1d`, `1w`, `1m` for a month, `3m`, `1y`), or from a time, inclusive, to another,
+        exclusive. `interval` is the bars' length: `1min`, `5min`, `1h` or `1d`; without it one that fits the range.
+        """
+        params: dict[str, Any] = {"symbol": symbol, "timerange": timerange, "interval": interval}
+        params |= {"fromTime": time_text(from_time), "toTime": time_text(to_time)}
+        params = {name: value for name, value in params.items() if value}
+        answer = await self._ask_price("prices.history", params)
+        past = _past(answer, symbol)
+        bars, sources = list(past.bars), set(past.sources)
+        while len(bars) < limit and (token := answer.get("nextPageToken")):
+            answer = await self._ask_price("prices.history", params | {"pageToken": token})
+            past = _past(answer, symbol)
+            bars += past.bars
+            sources |= set(past.sources)
+        return structs.replace(past, bars=tuple(bars[:limit]), sources=tuple(sorted(sources)))
 
     async def search(self, query: str, *, limit: int = 20) -> list[Instrument]:
         """Return at most `limit` instruments by symbol, its beginning or words of the name, best match first."""
@@ -58,6 +83,13 @@ class PriceCalls:
         Use it as `async with client.watch(...) as prices` and iterate; symbols that the server refuses are in `.refused`.
         """
         return self._subscriptions.watch(symbols, mode=Mode(mode), max_hz=max_hz)
+
+
+def _past(answer: object, symbol: str) -> StockPrice:
+    found = items(answer, "prices")
+    if not found:
+        raise UnexpectedAnswer(f"the server answered no history of {symbol}")
+    return read(StockPrice, found[0])
 
 
 def items(answer: object, name: str) -> list[Any]:

@@ -1,13 +1,11 @@
 """What one reader of live prices still has to read: the newest quote and state of each symbol, however slow it is."""
 
-import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
-from stockmesh.errors import Refused, StockmeshError
+from stockmesh.errors import Refused
 from stockmesh.models import Degraded, Mode, PriceState, PriceStatus, Quote, Refusal
+from stockmesh.reading import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Want:
         return Want(mode, fastest)
 
 
-class PriceWatch:
+class PriceWatch(Reader[Quote | PriceStatus]):
     """Live prices of some symbols: `async with client.watch([...]) as prices: async for item in prices: ...`.
 
     Gives a Quote for each change and a PriceStatus when a symbol becomes live, stale or halted (also when the connection is
@@ -40,49 +38,15 @@ class PriceWatch:
         opened: Callable[["PriceWatch"], None],
         closed: Callable[["PriceWatch"], None],
     ) -> None:
+        super().__init__(opened=lambda: opened(self), closed=lambda: closed(self))
         self.symbols = frozenset(symbols)
         self.want = want
         self.refused: dict[str, Refusal] = {}
         """Symbols that the server refused, and why; the others are watched."""
         self.degraded: Degraded | None = None
         """How far the server has slowed this client down; None when it has not."""
-        self._opened, self._closed = opened, closed
-        self._is_open = False
         self._waiting: dict[tuple[type, str], Quote | PriceStatus] = {}
         self._seen: dict[str, tuple[tuple[int, int], PriceState]] = {}
-        self._error: StockmeshError | None = None
-        self._something = asyncio.Event()
-
-    async def __aenter__(self) -> Self:
-        self._open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __aiter__(self) -> Self:
-        self._open()
-        return self
-
-    async def __anext__(self) -> Quote | PriceStatus:
-        # A silent market is no failure, so this wait has no deadline; the link's pings end it when the connection is dead.
-        while not self._waiting:
-            if self._error is not None:
-                raise self._error
-            if not self._is_open:
-                raise StopAsyncIteration
-            self._something.clear()
-            await self._something.wait()
-        return self._waiting.pop(next(iter(self._waiting)))
-
-    def close(self) -> None:
-        """Stop watching; the iteration ends."""
-        if self._is_open:
-            self._is_open = False
-            self._closed(self)
-            self._something.set()
 
     def offer(self, quote: Quote) -> None:
         """Take a quote unless it is older than what was given, or says nothing new."""
@@ -105,15 +69,11 @@ class PriceWatch:
             first = next(iter(self.refused.values()))
             self.fail(error or Refused(first.message or "every symbol was refused", reason=first.reason or None))
 
-    def fail(self, error: StockmeshError) -> None:
-        """End the iteration with an error, after what still waits."""
-        self._error = error
-        self._something.set()
+    def _waits(self) -> bool:
+        return bool(self._waiting)
 
-    def _open(self) -> None:
-        if not self._is_open and self._error is None:
-            self._is_open = True
-            self._opened(self)
+    def _take(self) -> Quote | PriceStatus:
+        return self._waiting.pop(next(iter(self._waiting)))
 
     def _put(self, item: Quote | PriceStatus) -> None:
         # Newest wins: whoever acts on an old price is worse off than one who missed an update.

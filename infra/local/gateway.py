@@ -1,7 +1,10 @@
 """The public gateway as a part: its configuration rendered for this machine, and the check that it is a valid one."""
 
+import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
@@ -15,19 +18,35 @@ TEMPLATE = Path(infra.__file__).parent / "envoy" / "envoy.yaml"
 DESCRIPTORS = Path(gen.__file__).with_name("trading.binpb")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backends:
+    """Addresses (`host:port`) of the replicas behind the gateway; a name may stand for several of them."""
+
+    edge: Sequence[str]
+    price_svc: Sequence[str]
+    order_svc: Sequence[str]
+
+
+def backends(settings: LocalSettings) -> Backends:
+    """Return what the settings name (ENVOY_EDGE and so on, separated by commas), else the services of this machine."""
+    return Backends(
+        edge=_listed(settings.envoy_edge, settings.edge_host, settings.edge_port),
+        price_svc=_listed(settings.envoy_price_svc, settings.price_svc_host, settings.price_svc_port),
+        order_svc=_listed(settings.envoy_order_svc, settings.order_svc_host, settings.order_svc_port),
+    )
+
+
 def render(settings: LocalSettings, folder: Path) -> Path:
     """Write the gateway's configuration into the folder and return its path."""
     script = folder / "known_fields.lua"
+    behind = backends(settings)
     words = {
         "HOST": settings.envoy_host,
         "PORT": settings.envoy_port,
         "ADMIN_PORT": settings.envoy_admin_port,
-        "EDGE_HOST": reachable(settings.edge_host),
-        "EDGE_PORT": settings.edge_port,
-        "PRICE_SVC_HOST": reachable(settings.price_svc_host),
-        "PRICE_SVC_PORT": settings.price_svc_port,
-        "ORDER_SVC_HOST": reachable(settings.order_svc_host),
-        "ORDER_SVC_PORT": settings.order_svc_port,
+        "EDGE": endpoints(behind.edge),
+        "PRICE_SVC": endpoints(behind.price_svc),
+        "ORDER_SVC": endpoints(behind.order_svc),
         "DESCRIPTORS": DESCRIPTORS,
         "KNOWN_FIELDS": script,
     }
@@ -36,6 +55,22 @@ def render(settings: LocalSettings, folder: Path) -> Path:
     configuration = folder / "envoy.yaml"
     configuration.write_text(Template(TEMPLATE.read_text(encoding="utf-8")).substitute(words), encoding="utf-8")
     return configuration
+
+
+def _listed(given: str | None, host: str, port: int) -> Sequence[str]:
+    named = [address.strip() for address in (given or "").split(",") if address.strip()]
+    return named or [f"{reachable(host)}:{port}"]
+
+
+def endpoints(addresses: Sequence[str]) -> str:
+    """Return the addresses as the list of endpoints that a cluster has; JSON is YAML, too."""
+    split = (address.rpartition(":") for address in addresses)
+    return json.dumps(
+        [
+            {"endpoint": {"address": {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}}}
+            for host, _, port in split
+        ]
+    )
 
 
 def gateway(settings: LocalSettings, folder: Path) -> Part | None:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 from rich.console import Console
 
-from infra.local import ports, ready, system
+from infra.local import past, ports, ready, system
 from infra.local.announcement import Addresses, addresses
 from infra.local.part import NotReady, Part
 from infra.local.programs import ProgramMissing
@@ -73,7 +73,7 @@ async def _run(settings: LocalSettings, state: State, screen: Screen) -> int:
         if silence := starting.result():
             screen.say(f"{silence}; what the gateway says: {_short(state.log('exchange_gw'))}", "yellow")
         screen.say(f"ready in {time.monotonic() - started:.1f} s, Ctrl-C stops it", "bold green")
-        await _first(asyncio.create_task(supervisor.watch()), stop)
+        await _first(asyncio.create_task(_watch(supervisor, settings, parts, state, screen)), stop)
     except CannotStart as error:
         screen.settle()
         screen.say(str(error), "red")
@@ -98,6 +98,29 @@ async def _start(supervisor: Supervisor, settings: LocalSettings, secret: str) -
     except NotReady as problem:
         return str(problem)
     return ""
+
+
+async def _watch(
+    supervisor: Supervisor, settings: LocalSettings, parts: list[Part], state: State, screen: Screen
+) -> None:
+    """Watch over the parts; the first time charts are filled meanwhile, which holds up nothing."""
+    filling = asyncio.create_task(_fill_charts(parts, state, screen)) if settings.past else None
+    try:
+        await supervisor.watch()
+    finally:
+        if filling is not None:
+            filling.cancel()
+            with suppress(asyncio.CancelledError):
+                await filling
+
+
+async def _fill_charts(parts: list[Part], state: State, screen: Screen) -> None:
+    if not past.is_wanted(parts, state):
+        return
+    try:
+        screen.say(await past.load_past(parts, state), "dim")
+    except OSError as error:
+        screen.say(f"charts have no past: {error}", "yellow")
 
 
 async def _first(work: "asyncio.Task[Any]", stop: asyncio.Event) -> bool:

@@ -1,6 +1,7 @@
 """Real questions that tell whether a server serves: each returns a check that raises until the answer is right."""
 
 import asyncio
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +11,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from gen.trading.v1 import price_pb2, price_pb2_grpc
+from infra.local.broker_users import OPERATOR
 from infra.local.part import NotReady, ReadyCheck
 
 POLL_SECONDS = 0.03
@@ -27,9 +29,10 @@ def tcp(host: str, port: int) -> ReadyCheck:
     return check
 
 
-def nats(host: str, port: int) -> ReadyCheck:
-    """JetStream answers what it holds."""
-    ask = b'CONNECT {"verbose":false}\r\nSUB _INBOX.ready 1\r\nPUB $JS.API.INFO _INBOX.ready 0\r\n\r\n'
+def nats(host: str, port: int, *, password: str = "") -> ReadyCheck:
+    """JetStream answers what it holds; where it has users, the operator is asked for."""
+    login = {"verbose": False} | ({"user": OPERATOR, "pass": password} if password else {})
+    ask = f"CONNECT {json.dumps(login)}\r\nSUB _INBOX.ready 1\r\nPUB $JS.API.INFO _INBOX.ready 0\r\n\r\n".encode()
 
     async def check() -> None:
         reader, writer = await asyncio.open_connection(host, port)

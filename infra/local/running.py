@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from infra.local import ports, ready, system
 from infra.local.announcement import Addresses, addresses
+from infra.local.broker_users import OPERATOR
 from infra.local.part import Part
 from infra.local.settings import LocalSettings, reachable
 from infra.local.state import State
@@ -63,6 +64,12 @@ class System:
     def token(self, account: str, *, scopes: tuple[str, ...] = (READ, TRADE)) -> str:
         """Return a token for one account."""
         return make_token(secret=self.secret, subject=account, accounts=(account,), scopes=scopes)
+
+    @property
+    def nats_url(self) -> str:
+        """Where the broker is, for who may say and hear everything."""
+        password = system.broker_passwords(self.settings, self._state).get(OPERATOR, "")
+        return self.settings.nats_address_of(OPERATOR, password)
 
     def pid(self, part: str) -> int:
         """Return the process id of a part."""

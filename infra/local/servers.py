@@ -1,6 +1,7 @@
 """The servers below the services, one function each: NATS, Redis, MongoDB. The tests start them by the same rows."""
 
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
 import infra
-from infra.local import programs, ready
+from infra.local import broker_users, programs, ready
 from infra.local.part import Part, Port
 
 HOST = "127.0.0.1"
@@ -20,24 +21,35 @@ OPLOG_ENTRIES = 200_000
 TRANSACTION_SECONDS = 10
 
 
-def nats(*, port: int, monitor_port: int, folder: Path) -> Part:
-    """JetStream, its streams kept in the folder. Raises ProgramMissing."""
+def nats(*, port: int, monitor_port: int, folder: Path, passwords: Mapping[str, str] | None = None) -> Part:
+    """JetStream, its streams kept in the folder. With passwords (by user) only who has one may come. Raises ProgramMissing."""
+    configuration = _nats_with_users(folder) if passwords else NATS_CONFIGURATION
     return Part(
         name="nats",
-        command=(programs.nats_server(), "--config", str(NATS_CONFIGURATION)),
+        command=(programs.nats_server(), "--config", str(configuration)),
         environment={
             "NATS_PORT": str(port),
             "NATS_MONITOR_PORT": str(monitor_port),
             # The configuration language reads a bare path up to the first space or colon.
             "NATS_STORE": f'"{folder}"',
+            **broker_users.environment(passwords or {}),
         },
-        ready=ready.nats(HOST, port),
+        ready=ready.nats(HOST, port, password=(passwords or {}).get(broker_users.OPERATOR, "")),
         ports=(
             Port(number=port, setting="LOCAL_NATS_PORT"),
             Port(number=monitor_port, setting="LOCAL_NATS_MONITOR_PORT"),
         ),
         orphan_signal=signal.SIGTERM,
     )
+
+
+def _nats_with_users(folder: Path) -> Path:
+    """Write the broker's configuration with its users beside its streams and return its path; passwords are not in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "nats-server.conf"
+    users = broker_users.configuration(broker_users.users())
+    path.write_text(f"{NATS_CONFIGURATION.read_text(encoding='utf-8')}\n{users}", encoding="utf-8")
+    return path
 
 
 def redis(*, port: int, folder: Path) -> Part:

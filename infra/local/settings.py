@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from runtime.auth import MIN_SECRET_BYTES
 
 LOOPBACK = "127.0.0.1"
+ADDRESSES = r"^\s*[^\s,]+:[0-9]{1,5}\s*(,\s*[^\s,]+:[0-9]{1,5}\s*)*$"
 
 
 def _port(default: int, variable: str) -> int:
@@ -27,6 +28,10 @@ class LocalSettings(BaseSettings):
     envoy_host: str = Field(LOOPBACK, validation_alias="ENVOY_HOST")
     envoy_port: int = _port(8080, "ENVOY_PORT")
     envoy_admin_port: int = _port(19901, "ENVOY_ADMIN_PORT")
+    # Replicas behind the gateway, `host:port`, separated by commas. Absent: the services of this machine.
+    envoy_edge: str | None = Field(None, validation_alias="ENVOY_EDGE", pattern=ADDRESSES)
+    envoy_price_svc: str | None = Field(None, validation_alias="ENVOY_PRICE_SVC", pattern=ADDRESSES)
+    envoy_order_svc: str | None = Field(None, validation_alias="ENVOY_ORDER_SVC", pattern=ADDRESSES)
     edge_host: str = Field(LOOPBACK, validation_alias="EDGE_HOST")
     edge_port: int = _port(8081, "EDGE_PORT")
     price_svc_host: str = Field(LOOPBACK, validation_alias="PRICE_SVC_HOST")
@@ -43,6 +48,12 @@ class LocalSettings(BaseSettings):
     orders_mongo_port: int = _port(37017, "LOCAL_ORDERS_MONGO_PORT")
     prices_mongo_port: int = _port(37018, "LOCAL_PRICES_MONGO_PORT")
 
+    # Whether each service has a user of its own at the broker that is started here, with the subjects that it needs.
+    nats_users: bool = Field(True, validation_alias="LOCAL_NATS_USERS")
+
+    # Whether the simulator's past is loaded at the first start, so that charts are full.
+    past: bool = Field(True, validation_alias="LOCAL_PAST")
+
     # Given: used as it is. Absent: started here.
     nats_url: str | None = Field(None, validation_alias="NATS_URL")
     redis_url: str | None = Field(None, validation_alias="REDIS_URL")
@@ -56,6 +67,10 @@ class LocalSettings(BaseSettings):
     def nats_address(self) -> str:
         """Where the broker is."""
         return self.nats_url or f"nats://{LOOPBACK}:{self.nats_port}"
+
+    def nats_address_of(self, user: str, password: str) -> str:
+        """Where the broker is for a user of it; without a password, and where the broker is given, for everybody."""
+        return self.nats_address.replace("://", f"://{user}:{password}@", 1) if password else self.nats_address
 
     @property
     def redis_address(self) -> str:

@@ -43,15 +43,20 @@ class State:
                 self.announcement.unlink(missing_ok=True)
                 lock.truncate(0)
 
-    def secret(self) -> str:
-        """Return the secret that signs this folder's tokens, made at the first call and readable by its owner alone."""
-        path = self.folder / "jwt_secret"
+    def secret(self, name: str = "jwt_secret") -> str:
+        """Return a secret of this folder, made at the first call and readable by its owner alone; by default what signs tokens."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
                 file.write(secrets.token_urlsafe(SECRET_BYTES))
         except FileExistsError:
             pass
         return path.read_text(encoding="ascii").strip()
+
+    def broker_password(self, user: str) -> str:
+        """Return the password of a user of the message broker, made at the first call."""
+        return self.secret(f"nats_passwords/{user}")
 
     def log(self, name: str) -> Path:
         """Return the log file of a part."""

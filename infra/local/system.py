@@ -3,10 +3,10 @@
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
-from infra.local import ready, servers
+from infra.local import broker_users, ready, servers
 from infra.local.gateway import gateway
 from infra.local.part import Part, Port, ReadyCheck
 from infra.local.settings import LOOPBACK, LocalSettings, reachable
@@ -17,19 +17,35 @@ from runtime.auth import READ, make_token
 EDGE_TOKEN_SECONDS = 365 * 86_400
 
 
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What parts prove themselves with: the secret of the tokens, and the broker's passwords by user (none: no users there)."""
+
+    tokens: str
+    broker: Mapping[str, str]
+
+
+def broker_passwords(settings: LocalSettings, state: State) -> dict[str, str]:
+    """Return the password of each user of the broker that is started here; none where it has no users, or is given."""
+    if not settings.nats_users or settings.nats_url is not None:
+        return {}
+    return {user.name: state.broker_password(user.name) for user in broker_users.users()}
+
+
 def parts(settings: LocalSettings, state: State, secret: str) -> list[Part]:
     """Return the parts to start here, those that others need first. Raises ProgramMissing.
 
     What a setting replaces is not in the list; the services are told where it is instead.
     """
-    below = _servers(settings, state)
+    secrets = Secrets(secret, broker_passwords(settings, state))
+    below = _servers(settings, state, secrets)
     started = frozenset(part.name for part in below)
     above = [
         _simulator(settings, state),
-        _price_svc(settings, secret),
-        _order_svc(settings, secret),
-        _exchange_gw(settings, secret),
-        _edge(settings, secret),
+        _price_svc(settings, secrets),
+        _order_svc(settings, secrets),
+        _exchange_gw(settings, secrets),
+        _edge(settings, secrets),
     ]
     if settings.fix_host is not None:
         above = [part for part in above if part.name != "exchange_sim"]
@@ -39,11 +55,16 @@ def parts(settings: LocalSettings, state: State, secret: str) -> list[Part]:
     return [replace(part, needs=part.needs & names) for part in everything]
 
 
-def _servers(settings: LocalSettings, state: State) -> list[Part]:
+def _servers(settings: LocalSettings, state: State, secrets: Secrets) -> list[Part]:
     found = []
     if settings.nats_url is None:
         found.append(
-            servers.nats(port=settings.nats_port, monitor_port=settings.nats_monitor_port, folder=state.of("nats"))
+            servers.nats(
+                port=settings.nats_port,
+                monitor_port=settings.nats_monitor_port,
+                folder=state.of("nats"),
+                passwords=secrets.broker,
+            )
         )
     if settings.redis_url is None:
         found.append(servers.redis(port=settings.redis_port, folder=state.of("redis")))
@@ -86,12 +107,12 @@ def _simulator(settings: LocalSettings, state: State) -> Part:
     )
 
 
-def _price_svc(settings: LocalSettings, secret: str) -> Part:
+def _price_svc(settings: LocalSettings, secrets: Secrets) -> Part:
     url = settings.price_svc_mongo_url or servers.mongo_url(settings.prices_mongo_port)
     return _python(
         "price_svc",
         environment={
-            **_shared(settings, secret),
+            **_shared(settings, secrets, "price_svc"),
             **_listening("PRICE_SVC", settings.price_svc_host, settings.price_svc_port),
             "PRICE_SVC_MONGO_URL": url,
             "PRICE_SVC_ANONYMOUS_READS": os.environ.get("PRICE_SVC_ANONYMOUS_READS", "true"),
@@ -102,12 +123,12 @@ def _price_svc(settings: LocalSettings, secret: str) -> Part:
     )
 
 
-def _order_svc(settings: LocalSettings, secret: str) -> Part:
+def _order_svc(settings: LocalSettings, secrets: Secrets) -> Part:
     url = settings.order_svc_mongo_url or servers.mongo_url(settings.orders_mongo_port)
     return _python(
         "order_svc",
         environment={
-            **_shared(settings, secret),
+            **_shared(settings, secrets, "order_svc"),
             **_listening("ORDER_SVC", settings.order_svc_host, settings.order_svc_port),
             "ORDER_SVC_MONGO_URL": url,
         },
@@ -119,14 +140,14 @@ def _order_svc(settings: LocalSettings, secret: str) -> Part:
     )
 
 
-def _exchange_gw(settings: LocalSettings, secret: str) -> Part:
+def _exchange_gw(settings: LocalSettings, secrets: Secrets) -> Part:
     url = (
         settings.exchange_gw_mongo_url or settings.order_svc_mongo_url or servers.mongo_url(settings.orders_mongo_port)
     )
     return _python(
         "exchange_gw",
         environment={
-            **_shared(settings, secret),
+            **_shared(settings, secrets, "exchange_gw"),
             **_listening("EXCHANGE_GW", settings.exchange_gw_host, settings.exchange_gw_port),
             "EXCHANGE_GW_MONGO_URL": url,
             "FIX_HOST": settings.fix_host or LOOPBACK,
@@ -138,12 +159,14 @@ def _exchange_gw(settings: LocalSettings, secret: str) -> Part:
     )
 
 
-def _edge(settings: LocalSettings, secret: str) -> Part:
-    token = make_token(secret=secret, subject="edge", accounts=(), scopes=(READ,), lifetime_seconds=EDGE_TOKEN_SECONDS)
+def _edge(settings: LocalSettings, secrets: Secrets) -> Part:
+    token = make_token(
+        secret=secrets.tokens, subject="edge", accounts=(), scopes=(READ,), lifetime_seconds=EDGE_TOKEN_SECONDS
+    )
     return _python(
         "edge",
         environment={
-            **_shared(settings, secret),
+            **_shared(settings, secrets, "edge"),
             **_listening("EDGE", settings.edge_host, settings.edge_port),
             "EDGE_PRICE_SVC": f"{reachable(settings.price_svc_host)}:{settings.price_svc_port}",
             "EDGE_ORDER_SVC": f"{reachable(settings.order_svc_host)}:{settings.order_svc_port}",
@@ -177,11 +200,11 @@ def _python(
     )
 
 
-def _shared(settings: LocalSettings, secret: str) -> dict[str, str]:
+def _shared(settings: LocalSettings, secrets: Secrets, name: str) -> dict[str, str]:
     return {
-        "NATS_URL": settings.nats_address,
+        "NATS_URL": settings.nats_address_of(name, secrets.broker.get(name, "")),
         "REDIS_URL": settings.redis_address,
-        "JWT_SECRET": secret,
+        "JWT_SECRET": secrets.tokens,
         "LOG_FORMAT": os.environ.get("LOG_FORMAT", "json"),
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from stockmesh.cli import failures, market, ops, orders, token, trade, watch
+from stockmesh.cli import certs, failures, history, market, ops, orders, token, trade, watch
 from stockmesh.errors import StockmeshError
 
 PRICES, ORDERS, MORE = "Prices", "Orders", "Access and operations"
@@ -59,7 +59,7 @@ def _start(
 
 app.command("price", rich_help_panel=PRICES)(market.price)
 app.command("watch", rich_help_panel=PRICES)(watch.watch)
-app.command("history", rich_help_panel=PRICES)(market.history)
+app.command("history", rich_help_panel=PRICES)(history.history)
 app.command("search", rich_help_panel=PRICES)(market.search)
 app.command("market", rich_help_panel=PRICES)(market.market)
 app.command("buy", rich_help_panel=ORDERS)(trade.buy)
@@ -69,6 +69,7 @@ app.command("replace", rich_help_panel=ORDERS)(orders.replace)
 app.command("orders", rich_help_panel=ORDERS)(orders.orders)
 app.command("order", rich_help_panel=ORDERS)(orders.order)
 app.command("token", rich_help_panel=MORE)(token.token)
+app.command("certs", rich_help_panel=MORE)(certs.certs)
 app.add_typer(ops.app, name="ops", rich_help_panel=MORE)
 
 

@@ -15,7 +15,7 @@ from stockmesh.models import PriceState, PriceStatus, Quote
 
 TREND_WIDTH = 16
 COLUMNS = "Symbol|Price>|Change>|%>|Trend|Bid>|Ask>|Volume>|Age>|State"
-SPARE = ("Volume", "Trend", "Ask", "Bid", "Change", "Age")
+SPARE = ("Volume", "Ask", "Bid", "Change", "Age", "Trend")
 # A change stays lit so long.
 FLASH_SECONDS = 0.5
 

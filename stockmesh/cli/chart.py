@@ -34,7 +34,9 @@ def chart(bars: Sequence[Bar], *, width: int, height: int) -> list[Text]:
         return []
     low, high = min(bar.close for bar in bars), max(bar.close for bar in bars)
     middle = (height - 1) // 2
-    labels_at = {0: high, middle: (high - (high - low) * middle / (height - 1)).quantize(low), height - 1: low}
+    labels_at = {middle: (high - (high - low) * middle / (height - 1)).quantize(low)}
+    if high > low:
+        labels_at |= {0: high, height - 1: low}
     margin = max(len(money(price)) for price in labels_at.values())
     columns = _columns([bar.close for bar in bars], width - margin - 2)
     levels = [_level(price, low, high, height) for price in columns]

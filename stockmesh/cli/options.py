@@ -13,6 +13,14 @@ def _note_json(context: typer.Context, value: bool) -> bool:
     return value
 
 
+Symbols = Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="Symbols, for example AAPL MSFT.")]
+
+
+def upper(symbols: list[str]) -> list[str]:
+    """Return symbols as the venue spells them, each once."""
+    return list(dict.fromkeys(symbol.upper() for symbol in symbols))
+
+
 Url = Annotated[
     str | None,
     typer.Option(

@@ -1,6 +1,7 @@
 """`buy` and `sell`: place an order, safely, and follow it to its end."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -86,51 +87,46 @@ class Wish:
         )
 
 
-def buy(
-    symbol: Symbol,
-    quantity: Quantity,
-    *,
-    limit: Limit = None,
-    tif: Tif = None,
-    key: Key = None,
-    no_wait: NoWait = False,
-    wait: Wait = False,
-    preview: PreviewOnly = False,
-    account: Account = None,
-    url: Url = None,
-    token: Token = None,
-    as_json: AsJson = False,
-) -> None:
+def _command(side: Side, told: str) -> Callable[..., None]:
+    """Return the command that places orders of one side; `told` is its help."""
+
+    def command(
+        symbol: Symbol,
+        quantity: Quantity,
+        *,
+        limit: Limit = None,
+        tif: Tif = None,
+        key: Key = None,
+        no_wait: NoWait = False,
+        wait: Wait = False,
+        preview: PreviewOnly = False,
+        account: Account = None,
+        url: Url = None,
+        token: Token = None,
+        as_json: AsJson = False,
+    ) -> None:
+        wish = _wish(side, symbol, quantity, limit=limit, tif=tif, key=key, account=account)
+        _trade(wish, preview=preview, no_wait=no_wait, wait=wait, url=url, token=token, as_json=as_json)
+
+    command.__doc__ = told
+    return command
+
+
+buy = _command(
+    Side.BUY,
     """Buy shares and follow the order to its end.
 
     Ends with 0 when the order is filled, in part or whole, or rests in the exchange's book; with 1 when it was refused or ended
     without a fill. A lost connection is healed on the way and never places a second order.
-    """
-    wish = _wish(Side.BUY, symbol, quantity, limit=limit, tif=tif, key=key, account=account)
-    _trade(wish, preview=preview, no_wait=no_wait, wait=wait, url=url, token=token, as_json=as_json)
-
-
-def sell(
-    symbol: Symbol,
-    quantity: Quantity,
-    *,
-    limit: Limit = None,
-    tif: Tif = None,
-    key: Key = None,
-    no_wait: NoWait = False,
-    wait: Wait = False,
-    preview: PreviewOnly = False,
-    account: Account = None,
-    url: Url = None,
-    token: Token = None,
-    as_json: AsJson = False,
-) -> None:
+    """,
+)
+sell = _command(
+    Side.SELL,
     """Sell shares and follow the order to its end.
 
     All is as for `buy`.
-    """
-    wish = _wish(Side.SELL, symbol, quantity, limit=limit, tif=tif, key=key, account=account)
-    _trade(wish, preview=preview, no_wait=no_wait, wait=wait, url=url, token=token, as_json=as_json)
+    """,
+)
 
 
 def _wish(

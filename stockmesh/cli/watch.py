@@ -14,10 +14,10 @@ from rich.text import Text
 from stockmesh.cli import screen
 from stockmesh.cli.board import Board
 from stockmesh.cli.local import url_of
-from stockmesh.cli.market import Symbols, upper
-from stockmesh.cli.options import AsJson, Token, Url
+from stockmesh.cli.options import AsJson, Symbols, Token, Url, upper
 from stockmesh.cli.running import converse
 from stockmesh.client import Client
+from stockmesh.errors import StockmeshError
 from stockmesh.models import PriceStatus, Quote
 from stockmesh.watching import PriceWatch
 
@@ -81,14 +81,21 @@ async def _table(client: Client, prices: PriceWatch, console: Console, board: Bo
                 live.refresh()
                 await asyncio.sleep(1 / DRAWS_PER_SECOND)
 
+        failure: StockmeshError | None = None
         async with asyncio.TaskGroup() as tasks:
             drawing = tasks.create_task(draw())
-            async for item in prices:
-                board.take(item)
-                if count is not None and board.updates >= count:
-                    break
+            try:
+                async for item in prices:
+                    board.take(item)
+                    if count is not None and board.updates >= count:
+                        break
+            except StockmeshError as error:
+                # Outside of the group it is told in one line.
+                failure = error
             drawing.cancel()
         _annotate(board, client, prices)
+    if failure is not None:
+        raise failure
 
 
 def _annotate(board: Board, client: Client, prices: PriceWatch) -> None:

@@ -109,10 +109,16 @@ class Bar(Model, frozen=True, kw_only=True):
 
 
 class StockPrice(Model, frozen=True, kw_only=True):
-    """The price of one symbol now, and its bars, oldest first, when a range was asked for."""
+    """The price of one symbol now, and its bars, oldest first, when a range was asked for.
+
+    `interval` is theirs: `1min`, `5min`, `1h` or `1d`. `sources` names where bars come from that were loaded and not heard from
+    the venue, for example `simulated`.
+    """
 
     quote: Quote
     bars: tuple[Bar, ...] = ()
+    interval: str = ""
+    sources: tuple[str, ...] = ()
 
 
 class Instrument(Model, frozen=True, kw_only=True):
@@ -129,12 +135,19 @@ class Instrument(Model, frozen=True, kw_only=True):
 
 
 class MarketStatus(Model, frozen=True, kw_only=True):
-    """Phase of the venue's day; feed_age_ms is the time since the last tick of any symbol, -1 when none was heard."""
+    """Phase of the venue's day; feed_age_ms is the time since the last tick of any symbol, -1 when none was heard.
+
+    `session_open` and `session_close` are those of the session under way, or else of the next one; absent when the venue's
+    calendar, whose days are those of `time_zone`, does not say.
+    """
 
     state: MarketState = MarketState.UNRECOGNIZED
     since: datetime | None = None
     feed_age_ms: int = -1
     priced_instruments: int = 0
+    time_zone: str = ""
+    session_open: datetime | None = None
+    session_close: datetime | None = None
 
 
 class Refusal(Model, frozen=True, kw_only=True):

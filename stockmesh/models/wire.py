@@ -66,7 +66,12 @@ def _plain(value: object, *, small: bool = False) -> object:
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return time_text(value)
     if isinstance(value, int) and not isinstance(value, bool) and not small:
         return str(value)
     return value
+
+
+def time_text(time: datetime | None) -> str | None:
+    """Return a time as the contract's JSON: RFC 3339 in UTC. A time without a zone is this machine's."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z") if time else None

@@ -75,6 +75,13 @@ async def test_watch_prints_what_moves_and_ends_by_itself(shell: Shell) -> None:
     assert {"AAPL", "MSFT"} <= set(out.split())
 
 
+async def test_history_is_asked_for_by_the_length_of_its_bars(shell: Shell) -> None:
+    code, out, err = await shell("history", "AAPL", "--range", "1d", "--interval", "1min", "--json")
+
+    assert code == 0, err
+    assert json.loads(out.splitlines()[-1])["final"] is False
+
+
 async def test_a_refusal_is_one_clear_line_and_exit_1(shell: Shell) -> None:
     code, out, err = await shell("buy", "NOSUCH", "10")
 

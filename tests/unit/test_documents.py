@@ -27,15 +27,21 @@ def documented() -> dict[str, str]:
 
 def existing(kind: type[Settings]) -> dict[str, str]:
     """Return the default of each variable of a service."""
+    # What all share has one name for all, but for what each process needs for itself, like a port.
     own = {
         name: field
         for name, field in kind.model_fields.items()
-        if kind is Settings or name not in Settings.model_fields
+        if (kind is Settings and field.validation_alias) or (kind is not Settings and _is_own(name))
     }
     prefix = str(kind.model_config["env_prefix"])
     return {
         str(field.validation_alias or f"{prefix}{name}".upper()): _shown(field.default) for name, field in own.items()
     }
+
+
+def _is_own(name: str) -> bool:
+    shared = Settings.model_fields.get(name)
+    return shared is None or not shared.validation_alias
 
 
 def _shown(default: Any) -> str:

@@ -30,9 +30,11 @@ CANONICAL: list[tuple[type[Model], dict[str, Any]]] = [
     (Quote, a_quote(price="", previousClose="", quoteTime="2026-09-01T12:00:00.250000Z", state="STALE")),
     (Instrument, {"symbol": "BRK.B", "name": "Berkshire", "exchange": "XNYS", "currency": "USD", "tickSize": "0.01"}
      | {"lotSize": "1", "maxQuantity": "100000", "tradable": True}),
-    (MarketStatus, {"state": "OPEN", "since": "2026-09-01T00:00:00Z", "feedAgeMs": "12", "pricedInstruments": 503}),
+    (MarketStatus, {"state": "OPEN", "since": "2026-09-01T00:00:00Z", "feedAgeMs": "12", "pricedInstruments": 503}
+     | {"timeZone": "America/New_York", "sessionOpen": "2026-09-01T13:30:00Z", "sessionClose": "2026-09-01T20:00:00Z"}),
     (StockPrice, {"quote": a_quote(), "bars": [{"startTime": "2026-09-01T12:00:00Z", "open": "1.00", "high": "2.00"}
-     | {"low": "0.50", "close": "1.50", "volume": "10", "final": True}]}),
+     | {"low": "0.50", "close": "1.50", "volume": "10", "final": True}]}
+     | {"interval": "1min", "sources": ["simulated"]}),
     (TimelineEntry, {"event": "CREATED", "eventTime": "2026-09-01T12:00:00Z", "detail": "by the user"}),
 ]  # fmt: skip
 

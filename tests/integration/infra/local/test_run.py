@@ -55,7 +55,7 @@ async def run(folder: Path, ports: dict[str, int]) -> AsyncIterator[Run]:
     environment = {str(names[name]): str(port) for name, port in ports.items()}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "infra.local"),
-        env={**os.environ, **environment, "STOCKMESH_STATE": str(folder)},
+        env={**os.environ, **environment, "STOCKMESH_STATE": str(folder), "LOCAL_PAST": "false"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=ROOT,

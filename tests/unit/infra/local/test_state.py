@@ -29,3 +29,12 @@ def test_the_announcement_lives_as_long_as_the_system(tmp_path: Path) -> None:
         assert json.loads(state.announcement.read_text()) == {"pid": 7}
 
     assert not state.announcement.exists()
+
+
+def test_each_user_of_the_broker_has_a_password_that_stays(tmp_path: Path) -> None:
+    passwords = {user: State(tmp_path).broker_password(user) for user in ("edge", "operator")}
+
+    assert {user: State(tmp_path).broker_password(user) for user in passwords} == passwords
+    assert len(set(passwords.values())) == 2
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "nats_passwords").iterdir()}
+    assert modes == {0o600}

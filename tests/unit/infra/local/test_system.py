@@ -94,3 +94,21 @@ def test_every_port_has_a_setting_of_its_own(tmp_path: Path) -> None:
     ports = [port for part in table(tmp_path).values() for port in part.ports]
 
     assert len({port.number for port in ports}) == len({port.setting for port in ports}) == len(ports) == 12
+
+
+def test_each_service_has_a_user_of_its_own_at_the_broker_and_no_password_is_in_a_command_line(tmp_path: Path) -> None:
+    found = table(tmp_path)
+    state = State(tmp_path)
+
+    urls = {name: found[name].environment["NATS_URL"] for name in ("price_svc", "order_svc", "exchange_gw", "edge")}
+    assert urls == {name: f"nats://{name}:{state.broker_password(name)}@127.0.0.1:14222" for name in urls}
+    words = [word for part in found.values() for word in part.command]
+    assert not any(state.broker_password(name) in word for name in (*urls, "operator") for word in words)
+
+
+def test_a_broker_that_is_given_and_one_without_users_get_no_passwords(tmp_path: Path) -> None:
+    given, without = table(tmp_path, nats_url="nats://n:4222"), table(tmp_path, nats_users=False)
+
+    assert given["edge"].environment["NATS_URL"] == "nats://n:4222"
+    assert without["edge"].environment["NATS_URL"] == "nats://127.0.0.1:14222"
+    assert not any(name.startswith("NATS_PASSWORD") for name in without["nats"].environment)

@@ -13,9 +13,9 @@ from stockmesh.cli import screen
 from stockmesh.cli.board import Board
 from stockmesh.cli.chart import chart, sparkline
 from stockmesh.models import Bar, PriceState, PriceStatus, Quote
-from stockmesh.models.wire import read
+from stockmesh.models.wire import canonical, read
 from tests.unit.stockmesh.cli.conftest import Run
-from tests.unit.stockmesh.scripted import ScriptedServer, a_quote
+from tests.unit.stockmesh.scripted import Refuse, ScriptedServer, a_quote, raising
 
 
 def a_console(width: int) -> Console:
@@ -143,6 +143,33 @@ def test_a_board_fits_its_terminal_and_keeps_price_and_state(width: int) -> None
     (row,) = [line for line in lines if line.startswith("AAPL")]
     assert "190.20" in row
     assert row.rstrip().endswith("● LIVE")
+
+
+def test_a_table_of_nothing_known_ends_with_the_reason(
+    stockmesh: Run, server: ScriptedServer, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(screen, "output", lambda: a_console(60))
+    server.on("prices.subscribe", raising(Refuse("UNKNOWN_SYMBOL", message="no such symbol: NOPE")))
+
+    ended = stockmesh("watch", "NOPE")
+
+    assert (ended.code, ended.err.split()[0]) == (1, "UNKNOWN_SYMBOL")
+
+
+@pytest.mark.parametrize("width", [100, 60, 45])
+def test_history_fits_its_terminal(stockmesh: Run, server: ScriptedServer, monkeypatch: Any, width: int) -> None:
+    console = a_console(width)
+    monkeypatch.setattr(screen, "output", lambda: console)
+    past = [canonical(bar) for bar in bars(*range(100, 300))]
+    server.on("prices.history", lambda params: {"prices": [{"quote": a_quote(), "bars": past, "interval": "5min"}]})
+
+    stockmesh("history", "AAPL")
+
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert "AAPL  299.00  +199.00  +199.00%  in 1d" in lines[0]
+    assert not any("…" in line for line in lines)
 
 
 def test_watch_on_a_terminal_is_a_table(stockmesh: Run, server: ScriptedServer, monkeypatch: Any) -> None:

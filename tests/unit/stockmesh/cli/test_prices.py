@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.unit.stockmesh.cli.conftest import Run
 from tests.unit.stockmesh.scripted import Params, Refuse, ScriptedServer, a_quote, raising
 
@@ -119,6 +121,34 @@ def test_history_draws_a_chart_and_the_last_bars(stockmesh: Run, server: Scripte
     assert ended.out.rstrip().endswith("open")
 
 
+def test_history_goes_from_a_time_to_another_page_after_page(stockmesh: Run, server: ScriptedServer) -> None:
+    pages = [
+        {"prices": [{"quote": a_quote(), "bars": bars(30)[:20], "interval": "1min"}], "nextPageToken": "t"},
+        {"prices": [{"quote": a_quote(), "bars": bars(30)[20:], "interval": "1min", "sources": ["simulated"]}]},
+    ]
+    server.on("prices.history", *(lambda params, page=page: page for page in pages))
+
+    ended = stockmesh("history", "aapl", "--from", "2026-09-01", "--to", "2026-09-02T09:30+02:00", "--interval", "1min")
+
+    first = {"symbol": "AAPL", "interval": "1min", "fromTime": "2026-09-01T00:00:00Z", "toTime": "2026-09-02T07:30:00Z"}
+    assert server.asked_for("prices.history") == [first, first | {"pageToken": "t"}]
+    assert "30 bars of 1min  partly simulated" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--from", "yesterday"), "'yesterday' is no time"),
+        (("--interval", "2h"), "choose from 1min, 5min, 1h, 1d"),
+        (("--range", "1d", "--from", "2026-09-01"), "a range goes until now"),
+    ],
+)
+def test_a_history_that_cannot_be_is_wrong_usage(stockmesh: Run, words: tuple[str, ...], problem: str) -> None:
+    ended = stockmesh("history", "AAPL", *words)
+
+    assert (ended.code, problem in ended.err.replace("\n", " ")) == (2, True), ended.err
+
+
 def test_history_as_json_is_a_bar_a_line(stockmesh: Run, server: ScriptedServer) -> None:
     server.on("prices.history", lambda params: {"prices": [{"quote": a_quote(), "bars": bars(3)}]})
 
@@ -135,7 +165,7 @@ def test_history_of_an_unknown_range_is_wrong_usage(stockmesh: Run) -> None:
 def test_history_without_bars_says_so(stockmesh: Run, server: ScriptedServer) -> None:
     server.on("prices.history", lambda params: {"prices": [{"quote": a_quote()}]})
 
-    assert stockmesh("history", "AAPL").out == "AAPL has no bars for 1d yet.\n"
+    assert stockmesh("history", "AAPL").out == "AAPL has no bars in 1d yet.\n"
 
 
 def test_search_finds_by_several_words(stockmesh: Run, server: ScriptedServer) -> None:
