@@ -28,9 +28,10 @@ from exchange_gw.store import MongoJournal, MongoOperations
 from exchange_gw.trading import Trading
 from exchange_gw.unanswered import Patience
 from exchange_gw.waiting_room import WaitingRoom
-from runtime.auth import TokenVerifier
 from runtime.databases import open_mongo
+from runtime.identity import open_verifier
 from runtime.jetstream import Bus, Heard, open_bus
+from runtime.partners import open_partners
 from runtime.process import Tasks
 from runtime.receipts import open_receipts
 from runtime.rpc import serve_rpc
@@ -72,10 +73,16 @@ async def open_app(settings: ExchangeGwSettings, tasks: Tasks) -> AsyncIterator[
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
             open_mongo(
-                settings.mongo_url.get_secret_value(), database=settings.mongo_database, driver=settings.mongo_driver
+                settings.mongo_url.get_secret_value(),
+                database=settings.mongo_database,
+                driver=settings.mongo_driver,
+                tls=settings.tls,
             )
         )
-        bus = await stack.enter_async_context(open_bus(settings.nats_url, name="exchange_gw", tasks=tasks))
+        bus = await stack.enter_async_context(
+            open_bus(settings.nats_url, name="exchange_gw", tasks=tasks, login=settings.nats_login)
+        )
+        verifier = await stack.enter_async_context(open_verifier(settings, bus=bus, tasks=tasks))
 
         figures = Figures(tasks.registry)
         journal = MongoJournal(database, wire.command_from, figures.count_break)
@@ -138,11 +145,9 @@ async def open_app(settings: ExchangeGwSettings, tasks: Tasks) -> AsyncIterator[
                 host=settings.host,
                 port=settings.port,
                 services=[rpc.service(rpc.ExchangeServicer(operations))],
-                verifier=TokenVerifier(
-                    secret=settings.jwt_secret.get_secret_value(),
-                    issuer=settings.jwt_issuer,
-                    audience=settings.jwt_audience,
-                ),
+                verifier=verifier,
+                partners=open_partners(settings.partners_file),
+                tls=settings.grpc_server_tls,
                 reflect=settings.reflection,
                 grace_seconds=settings.stop_grace_seconds,
             )

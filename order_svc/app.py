@@ -20,11 +20,12 @@ from order_svc.settings import OrderSettings
 from order_svc.store import MongoOrderStore
 from order_svc.survey import MongoSurvey
 from order_svc.updates import AccountUpdates, ToldUpdates
-from runtime.auth import TokenVerifier
 from runtime.databases import open_mongo, open_redis
+from runtime.identity import open_verifier
 from runtime.jetstream import open_bus
 from runtime.leases import Lease
 from runtime.money import MICROS
+from runtime.partners import open_partners
 from runtime.process import Tasks
 from runtime.receipts import open_receipts
 from runtime.rpc import serve_rpc
@@ -37,11 +38,17 @@ async def open_app(settings: OrderSettings, tasks: Tasks) -> AsyncIterator[None]
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
             open_mongo(
-                settings.mongo_url.get_secret_value(), database=settings.mongo_database, driver=settings.mongo_driver
+                settings.mongo_url.get_secret_value(),
+                database=settings.mongo_database,
+                driver=settings.mongo_driver,
+                tls=settings.tls,
             )
         )
-        redis = await stack.enter_async_context(open_redis(settings.redis_url))
-        bus = await stack.enter_async_context(open_bus(settings.nats_url, name="order_svc", tasks=tasks))
+        redis = await stack.enter_async_context(open_redis(settings.redis_url, tls=settings.tls))
+        bus = await stack.enter_async_context(
+            open_bus(settings.nats_url, name="order_svc", tasks=tasks, login=settings.nats_login)
+        )
+        verifier = await stack.enter_async_context(open_verifier(settings, bus=bus, tasks=tasks))
         receipts = await stack.enter_async_context(open_receipts(bus))
         stack.push_async_callback(tasks.stop)
 
@@ -111,11 +118,9 @@ async def open_app(settings: OrderSettings, tasks: Tasks) -> AsyncIterator[None]
                         )
                     )
                 ],
-                verifier=TokenVerifier(
-                    secret=settings.jwt_secret.get_secret_value(),
-                    issuer=settings.jwt_issuer,
-                    audience=settings.jwt_audience,
-                ),
+                verifier=verifier,
+                partners=open_partners(settings.partners_file),
+                tls=settings.grpc_server_tls,
                 reflect=settings.reflection,
                 grace_seconds=settings.stop_grace_seconds,
             )

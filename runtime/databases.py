@@ -14,6 +14,7 @@ from pymongo.write_concern import WriteConcern
 
 from runtime import logs
 from runtime.errors import Contended, Outcome, Unavailable
+from runtime.tls import Tls
 
 Driver: TypeAlias = Literal["motor", "pymongo"]
 Document: TypeAlias = dict[str, Any]
@@ -142,15 +143,20 @@ def _is_away(error: PyMongoError) -> bool:
 
 
 @asynccontextmanager
-async def open_mongo(url: str, *, database: str, driver: Driver) -> AsyncIterator[Database]:
-    """Open a database; connects on first use. MongoDB must be a replica set, as transactions and change streams need one."""
+async def open_mongo(url: str, *, database: str, driver: Driver, tls: Tls | None = None) -> AsyncIterator[Database]:
+    """Open a database; connects on first use. MongoDB must be a replica set, as transactions and change streams need one.
+
+    An address with `tls=true` (or mongodb+srv) is called with TLS; `tls` then says whom to trust, unless the address does. Raises
+    TlsError.
+    """
     client: Any
+    options = _OPTIONS | _mongo_tls(url, tls)
     if driver == "motor":
         from motor.motor_asyncio import AsyncIOMotorClient  # noqa: PLC0415 - only who chose it pays for it
 
-        client = AsyncIOMotorClient(url, **_OPTIONS)
+        client = AsyncIOMotorClient(url, **options)
     else:
-        client = AsyncMongoClient(url, **_OPTIONS)
+        client = AsyncMongoClient(url, **options)
     try:
         yield Database(client, database, driver)
     finally:
@@ -159,10 +165,29 @@ async def open_mongo(url: str, *, database: str, driver: Driver) -> AsyncIterato
             await closing
 
 
+def _mongo_tls(url: str, tls: Tls | None) -> dict[str, Any]:
+    """Return the drivers' options for the authorities that we trust. Our own certificate would be one file with its key, so
+    an address names it itself (tlsCertificateKeyFile).
+    """
+    asks = "tls=true" in url.lower() or "ssl=true" in url.lower() or url.startswith("mongodb+srv:")
+    if not asks or tls is None or not tls.ca or "tlscafile=" in url.lower():
+        return {}
+    tls.context()
+    return {"tlsCAFile": tls.ca}
+
+
 @asynccontextmanager
-async def open_redis(url: str) -> AsyncIterator["redis.Redis"]:
-    """Open Redis. It only makes things faster, so its time-outs are short and its absence is no failure."""
-    client = redis.Redis.from_url(url, socket_timeout=0.25, socket_connect_timeout=0.25, max_connections=16)
+async def open_redis(url: str, *, tls: Tls | None = None) -> AsyncIterator["redis.Redis"]:
+    """Open Redis. It only makes things faster, so its time-outs are short and its absence is no failure.
+
+    An address that begins with rediss is called with TLS, by the authorities and with the certificate of `tls`. Raises TlsError.
+    """
+    options: dict[str, Any] = {}
+    if url.startswith("rediss:") and tls is not None:
+        tls.context()
+        files = {"ssl_ca_certs": tls.ca, "ssl_certfile": tls.certificate, "ssl_keyfile": tls.key}
+        options = {name: path for name, path in files.items() if path}
+    client = redis.Redis.from_url(url, socket_timeout=0.25, socket_connect_timeout=0.25, max_connections=16, **options)
     try:
         yield client
     finally:

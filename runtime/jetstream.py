@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-import nats
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
@@ -15,11 +14,14 @@ from nats.aio.msg import Msg
 from nats.js import api
 
 from runtime import logs, pulling
+from runtime.connecting import CannotConnect, connect
 from runtime.errors import Unavailable
 from runtime.process import Tasks
+from runtime.settings import BusLogin
+from runtime.stored import NotAnswered, stored
 from runtime.streams import ensure_streams
+from runtime.subjects import STREAMS
 
-CONNECT_SECONDS = 30.0
 PUBLISH_SECONDS = 2.0
 FLUSH_SECONDS = 5
 PULSE_SECONDS = 5.0
@@ -54,8 +56,8 @@ class Heard:
 class Bus:
     """What a process says and hears on NATS."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, name: str = "") -> None:
+        self._client, self._name = client, name
         self._jetstream = client.jetstream(timeout=PUBLISH_SECONDS)
 
     @property
@@ -74,8 +76,8 @@ class Bus:
         return int(self._client.stats["reconnects"])
 
     async def ensure_streams(self) -> None:
-        """Make every stream of the system that does not exist, and bring the settings of the others up to date."""
-        await ensure_streams(self._jetstream)
+        """Make every stream of the system that does not exist, and bring up to date those that this process owns."""
+        await ensure_streams(self._jetstream, name=self._name)
 
     async def publish(
         self, subject: str, payload: bytes, *, event_id: str, headers: Mapping[str, str] | None = None
@@ -158,11 +160,19 @@ class Bus:
             self.ensure_streams,
         )
 
-    def last_values(self, stream: str, subject: str) -> AsyncGenerator[Heard, None]:
-        """Return the last message of each subject of a stream that fits `subject`, then end."""
-        return self._read(
-            stream, api.ConsumerConfig(deliver_policy=api.DeliverPolicy.LAST_PER_SUBJECT, filter_subject=subject)
-        )
+    async def last_values(self, stream: str, subject: str) -> AsyncGenerator[Heard, None]:
+        """Return the last message of each subject of a stream that fits `subject`, then end. Raises BusUnavailable.
+
+        The stream must be one that keeps a single message of each subject. A message that is replaced meanwhile may come twice.
+        """
+        if STREAMS[stream].max_per_subject != 1:
+            raise ValueError(f"{stream} keeps more than the last value of a subject")
+        try:
+            async with aclosing(stored(self._client, stream, subject, answer_seconds=PUBLISH_SECONDS)) as kept:
+                async for one in kept:
+                    yield Heard(one.subject, one.payload, one.headers, one.sequence, 0, one.time)
+        except NotAnswered as error:
+            raise BusUnavailable(str(error), retry_after_seconds=1.0) from error
 
     def history(self, stream: str, subject: str, *, after: int) -> AsyncGenerator[Heard, None]:
         """Return the stored messages on a subject with sequences above `after`, oldest first, up to now, then end."""
@@ -246,37 +256,16 @@ class Bus:
 
 
 @asynccontextmanager
-async def open_bus(url: str, *, name: str, tasks: Tasks) -> AsyncIterator[Bus]:
-    """Connect to NATS, make the streams, and keep the connection for ever. Raises BusUnavailable when no broker answers."""
+async def open_bus(url: str, *, name: str, tasks: Tasks, login: BusLogin | None = None) -> AsyncIterator[Bus]:
+    """Connect to NATS, make the streams, and keep the connection for ever. Raises BusUnavailable when no broker answers.
 
-    async def say_error(error: Exception) -> None:
-        # Must not raise: that would end the read loop behind the client's back.
-        logger.warning("bus error", error=repr(error))
-
-    async def say_away() -> None:
-        logger.warning("bus away")
-
-    async def say_back() -> None:
-        logger.info("bus back")
-
+    `name` is the service's own: it decides which streams it may bring up to date and on which subjects it gets answers.
+    """
     try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            client = await nats.connect(
-                url,
-                name=name,
-                error_cb=say_error,
-                disconnected_cb=say_away,
-                reconnected_cb=say_back,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=0.25,
-                ping_interval=5,
-                max_outstanding_pings=2,
-                # While the connection is away publishing fails at once, instead of happening later behind our back.
-                pending_size=0,
-            )
-    except (TimeoutError, OSError, nats.errors.Error) as error:
-        raise BusUnavailable(f"no broker answers at {url}: {error!r}") from error
-    bus = Bus(client)
+        client = await connect(url, name=name, login=login)
+    except CannotConnect as error:
+        raise BusUnavailable(str(error)) from None
+    bus = Bus(client, name)
     try:
         await bus.ensure_streams()
         tasks.spawn(bus.pulse(), name="bus pulse")

@@ -63,6 +63,11 @@ class Delivery:
         return int(self._message.metadata.sequence.stream)
 
     @property
+    def number(self) -> int:
+        """Return the message's place among all that its consumer has delivered, from 1 on."""
+        return int(self._message.metadata.sequence.consumer)
+
+    @property
     def deliveries(self) -> int:
         """Return how often the message has been delivered, this time included."""
         return int(self._message.metadata.num_delivered)
@@ -100,7 +105,7 @@ async def pull(
     client: Client, jetstream: JetStreamContext, consumer: Consumer, ensure_streams: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[list[Delivery]]:
     """Return lists of deliveries for ever, each list as soon as there is one message, at most `max_batch` long."""
-    reader = _Reader(client, jetstream, consumer, ensure_streams)
+    reader = Reader(client, jetstream, consumer, ensure_streams)
     await reader.repair()
     subscription = await client.subscribe(reader.inbox, cb=reader.take)
     try:
@@ -113,7 +118,9 @@ async def pull(
             await subscription.unsubscribe()
 
 
-class _Reader:
+class Reader:
+    """One pull consumer's reader: asks for messages ahead, hands on what has arrived, repairs what broke."""
+
     def __init__(
         self,
         client: Client,

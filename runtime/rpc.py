@@ -12,11 +12,16 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from runtime import logs, reflecting
-from runtime.auth import Principal, TokenVerifier, set_current_principal
+from runtime.admission import Admission, Context, metadata_value
+from runtime.auth import TokenVerifier
+from runtime.credentials import channel_credentials, server_credentials
 from runtime.errors import DeadlineExceeded, Internal, TradingError, Unavailable
+from runtime.partners import Partners
+from runtime.principal import Principal, TokenExpired, TokenRevoked
 from runtime.rpc_errors import abort_with
+from runtime.tls import Tls
 
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+__all__ = ["Context", "GoingAway", "Health", "Service", "metadata_value", "open_channel", "serve_rpc"]
 
 # grpc/doc/keepalive.md: both sides must agree, or the server answers pings with GOAWAY too_many_pings.
 CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
@@ -81,15 +86,18 @@ async def serve_rpc(
     port: int,
     services: Sequence[Service],
     verifier: TokenVerifier,
+    partners: Partners | None = None,
+    tls: Tls | None = None,
     reflect: bool = True,
     grace_seconds: float = 5.0,
 ) -> AsyncIterator[Health]:
     """Serve until the block is left; then refuse new calls, let running ones end within the grace, and stop.
 
-    Raises OSError when the port is taken.
+    Raises OSError when the port is taken, and TlsError.
     """
     access = {f"/{service.name}/{method}": scope for service in services for method, scope in service.access.items()}
-    door = _Door(access, verifier)
+    door = _Door(Admission(access, verifier, partners))
+    verifier.on_revoked(door.end_streams_of)
     server = grpc.aio.server(interceptors=[door], options=SERVER_OPTIONS)
     for service in services:
         service.add(service.servicer, server)
@@ -99,7 +107,10 @@ async def serve_rpc(
     if reflect:
         reflecting.reflect(server, [*names, health.SERVICE_NAME])
     try:
-        server.add_insecure_port(f"{host}:{port}")
+        if tls is None:
+            server.add_insecure_port(f"{host}:{port}")
+        else:
+            server.add_secure_port(f"{host}:{port}", server_credentials(tls))
     except RuntimeError as error:
         raise OSError(f"cannot listen on {host}:{port}: {error}") from None
     await server.start()
@@ -115,9 +126,15 @@ async def serve_rpc(
 
 
 @asynccontextmanager
-async def open_channel(target: str) -> AsyncIterator[grpc.aio.Channel]:
-    """Open the one long-lived channel to a peer (aio leaks with many, grpc #38499). Connects in the background."""
-    channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+async def open_channel(target: str, *, tls: Tls | None = None) -> AsyncIterator[grpc.aio.Channel]:
+    """Open the one long-lived channel to a peer (aio leaks with many, grpc #38499). Connects in the background.
+
+    Certificate files are read now; who replaces them starts the process anew. Raises TlsError.
+    """
+    if tls is None:
+        channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+    else:
+        channel = grpc.aio.secure_channel(target, channel_credentials(tls), options=CHANNEL_OPTIONS)
     try:
         yield channel
     finally:
@@ -130,11 +147,13 @@ Behaviour: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
 class _Door(grpc.aio.ServerInterceptor):
     """Every call of our services passes here: who asks, may they, until when; and how a failure is told."""
 
-    def __init__(self, access: Mapping[str, str | None], verifier: TokenVerifier) -> None:
-        self._access, self._verifier = access, verifier
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
         # Wrapped once: a method's handler is the same for every call.
         self._wrapped: dict[str, Any] = {}
-        self._streams: set[asyncio.Timeout] = set()
+        # Streams under way, with the id of the token that they were opened with.
+        self._streams: dict[asyncio.Timeout, str] = {}
+        self._stopping = False
         self._logger = logs.get_logger("runtime.rpc")
 
     async def intercept_service(
@@ -163,7 +182,8 @@ class _Door(grpc.aio.ServerInterceptor):
                 handler.response_serializer,
             )
         if handler.unary_unary is None:
-            return handler
+            # Nothing of ours is a stream of requests; what passed here would pass unasked.
+            return None
         return grpc.unary_unary_rpc_method_handler(
             self._unary(method, handler.unary_unary), handler.request_deserializer, handler.response_serializer
         )
@@ -173,8 +193,8 @@ class _Door(grpc.aio.ServerInterceptor):
             with logs.bind(request_id=_request_id(context)):
                 started = time.monotonic()
                 try:
-                    self._admit(method, context)
                     async with asyncio.timeout(_seconds_left(context)):
+                        await self._admission.admit(method, context)
                         return await behaviour(request, context)
                 except TimeoutError:
                     failure: TradingError = DeadlineExceeded(
@@ -194,17 +214,15 @@ class _Door(grpc.aio.ServerInterceptor):
     def _streaming(self, method: str, behaviour: Callable[[Any, Context], Any]) -> Callable[[Any, Context], Any]:
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:
             with logs.bind(request_id=_request_id(context)):
-                started = time.monotonic()
+                started, principal = time.monotonic(), None
                 try:
-                    self._admit(method, context)
-                    async with self._until_stopped():
+                    principal = await self._admission.admit(method, context)
+                    async with self._while_good(principal):
                         async for response in behaviour(request, context):
                             yield response
                     return
                 except TimeoutError:
-                    failure: TradingError = GoingAway(
-                        "the server stops; go on from the last position", retry_after_seconds=0.5
-                    )
+                    failure: TradingError = self._end_of_stream(principal)
                 except TradingError as error:
                     failure = error
                 except (asyncio.CancelledError, grpc.aio.AbortError, GeneratorExit):
@@ -217,29 +235,34 @@ class _Door(grpc.aio.ServerInterceptor):
         return call
 
     @asynccontextmanager
-    async def _until_stopped(self) -> AsyncIterator[None]:
-        """Let a stream run until it ends or the server stops. Raises TimeoutError then."""
-        async with asyncio.timeout(None) as limit:
-            self._streams.add(limit)
+    async def _while_good(self, principal: Principal | None) -> AsyncIterator[None]:
+        """Let a stream run until it ends, the server stops, or who opened it counts no longer. Raises TimeoutError then."""
+        seconds = max(principal.expires_at - time.time(), 0.0) if principal else None
+        async with asyncio.timeout(seconds) as limit:
+            self._streams[limit] = principal.token_id if principal else ""
             try:
                 yield
             finally:
-                self._streams.discard(limit)
+                del self._streams[limit]
+
+    def _end_of_stream(self, principal: Principal | None) -> TradingError:
+        if self._stopping or principal is None:
+            return GoingAway("the server stops; go on from the last position", retry_after_seconds=0.5)
+        if time.time() < principal.expires_at:
+            return TokenRevoked("the token was revoked; go on from the last position with a new one")
+        return TokenExpired("the token has expired; go on from the last position with a new one")
 
     def end_streams(self) -> None:
-        """End all streams now."""
+        """End all streams now: the server stops."""
+        self._stopping = True
         for limit in self._streams:
-            limit.reschedule(asyncio.get_running_loop().time())
+            _end(limit)
 
-    def _admit(self, method: str, context: Context) -> None:
-        scope = self._access.get(method, "nobody")
-        token = _bearer(context)
-        principal: Principal | None = None
-        if token or scope is not None:
-            principal = self._verifier.verify(token)
-        if principal is not None and scope is not None:
-            principal.require(scope)
-        set_current_principal(principal)
+    def end_streams_of(self, token_id: str) -> None:
+        """End the streams that were opened with a token."""
+        for limit, opened_with in self._streams.items():
+            if opened_with == token_id:
+                _end(limit)
 
     def _our_fault(self, method: str, error: Exception) -> TradingError:
         self._logger.error("call failed", method=method, exc_info=error)
@@ -252,17 +275,9 @@ class _Door(grpc.aio.ServerInterceptor):
         )
 
 
-def metadata_value(context: Context, key: str) -> str:
-    """Return the text of one metadata entry of the call; empty when it is not there."""
-    for name, value in context.invocation_metadata() or ():
-        if name == key:
-            return value if isinstance(value, str) else value.decode("ascii", "replace")
-    return ""
-
-
-def _bearer(context: Context) -> str:
-    scheme, _, token = metadata_value(context, "authorization").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+def _end(limit: asyncio.Timeout) -> None:
+    if not limit.expired():
+        limit.reschedule(asyncio.get_running_loop().time())
 
 
 def _request_id(context: Context) -> str:

@@ -6,16 +6,22 @@ from nats.js import JetStreamContext, api
 from runtime.subjects import STREAMS, Stream
 
 MAX_MESSAGE_BYTES = 1 << 20
+# Who is none of them (a test, a tool of an operator) brings everything up to date.
+SERVICES = frozenset({"edge", "price_svc", "order_svc", "exchange_gw"})
 
 
-async def ensure_streams(jetstream: JetStreamContext) -> None:
-    """Make every stream of the system that does not exist, and bring the settings of the others up to date."""
+async def ensure_streams(jetstream: JetStreamContext, *, name: str = "") -> None:
+    """Make every stream of the system that does not exist, and bring up to date those that `name` owns.
+
+    A service may not change the stream of another: with other settings its messages could be dropped or forged.
+    """
     for stream in STREAMS.values():
         config = _config_of(stream)
         try:
             await jetstream.add_stream(config)
         except nats.js.errors.BadRequestError:
-            await jetstream.update_stream(config)
+            if name == stream.owner or name not in SERVICES:
+                await jetstream.update_stream(config)
 
 
 def _config_of(stream: Stream) -> api.StreamConfig:
@@ -37,5 +43,6 @@ def _config_of(stream: Stream) -> api.StreamConfig:
         if prefix
         else None,
         allow_direct=True,
+        allow_msg_ttl=stream.message_ttl or None,
         persist_mode=api.PersistMode.DEFAULT if stream.durable else api.PersistMode.ASYNC,
     )

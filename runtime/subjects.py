@@ -20,6 +20,7 @@ ORDER_REPORTS = "ORDER_REPORTS"
 ORDER_UPDATES = "ORDER_UPDATES"
 TRADING_STATE = "TRADING_STATE"
 DEAD_LETTERS = "DEAD_LETTERS"
+REVOCATIONS = "REVOCATIONS"
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
@@ -45,17 +46,46 @@ class Stream:
     duplicate_window_seconds: float = 2 * MINUTE
     # Core NATS subject prefix under which every stored message is published again, with its sequence in the headers.
     republish_prefix: str | None = None
+    # Whether a message may bring its own time to live (header Nats-TTL).
+    message_ttl: bool = False
+    # Who brings the stream's settings up to date at its start: the service that writes it. All others only make what is missing.
+    owner: str = ""
     note: str = field(default="", compare=False)
 
 
 STREAMS: dict[str, Stream] = {
     stream.name: stream
     for stream in (
-        Stream(TICKS, ("ticks.*",), 5 * MINUTE, 256 << 20, storage="memory", discard="old"),
-        Stream(QUOTES, ("quotes.last.*",), 7 * DAY, 64 << 20, durable=False, discard="old", max_per_subject=1),
-        Stream(INSTRUMENTS, ("instruments.*",), 30 * DAY, 64 << 20, discard="old", max_per_subject=1),
-        Stream(ORDER_COMMANDS, ("orders.commands.*.*",), 7 * DAY, 4 << 30, duplicate_window_seconds=15 * MINUTE),
-        Stream(ORDER_REPORTS, ("orders.reports.*",), 7 * DAY, 4 << 30, duplicate_window_seconds=15 * MINUTE),
+        Stream(TICKS, ("ticks.*",), 5 * MINUTE, 256 << 20, storage="memory", discard="old", owner="exchange_gw"),
+        Stream(
+            QUOTES,
+            ("quotes.last.*",),
+            7 * DAY,
+            64 << 20,
+            durable=False,
+            discard="old",
+            max_per_subject=1,
+            owner="price_svc",
+        ),
+        Stream(
+            INSTRUMENTS, ("instruments.*",), 30 * DAY, 64 << 20, discard="old", max_per_subject=1, owner="exchange_gw"
+        ),
+        Stream(
+            ORDER_COMMANDS,
+            ("orders.commands.*.*",),
+            7 * DAY,
+            4 << 30,
+            duplicate_window_seconds=15 * MINUTE,
+            owner="order_svc",
+        ),
+        Stream(
+            ORDER_REPORTS,
+            ("orders.reports.*",),
+            7 * DAY,
+            4 << 30,
+            duplicate_window_seconds=15 * MINUTE,
+            owner="exchange_gw",
+        ),
         Stream(
             ORDER_UPDATES,
             ("orders.updates.*",),
@@ -64,9 +94,28 @@ STREAMS: dict[str, Stream] = {
             discard="old",
             duplicate_window_seconds=15 * MINUTE,
             republish_prefix="live",
+            owner="order_svc",
         ),
-        Stream(TRADING_STATE, ("trading.state",), 3650 * DAY, 1 << 20, discard="old", max_per_subject=1),
-        Stream(DEAD_LETTERS, ("dlq.*.*",), 90 * DAY, 1 << 30),
+        Stream(
+            TRADING_STATE,
+            ("trading.state",),
+            3650 * DAY,
+            1 << 20,
+            discard="old",
+            max_per_subject=1,
+            owner="exchange_gw",
+        ),
+        Stream(DEAD_LETTERS, ("dlq.*.*",), 90 * DAY, 1 << 30, owner="exchange_gw"),
+        # Kept until the token would have expired; a year is the longest life of a token that can be revoked.
+        Stream(
+            REVOCATIONS,
+            ("auth.revoked.*",),
+            400 * DAY,
+            256 << 20,
+            max_per_subject=1,
+            message_ttl=True,
+            owner="exchange_gw",
+        ),
     )
 }
 
@@ -112,6 +161,11 @@ def quotes_live(partition: int | None) -> str:
     return f"quotes.live.{'*' if partition is None else partition}"
 
 
+def price_replicas() -> str:
+    """Return where replicas of the price service say on core NATS that they live."""
+    return "replicas.price_svc"
+
+
 def instruments(partition: int) -> str:
     """Return where the instruments of a partition are kept."""
     return f"instruments.{partition}"
@@ -145,6 +199,16 @@ def trading_state() -> str:
 def live(subject: str) -> str:
     """Return where a stored message of a republished stream is heard on core NATS."""
     return f"live.{subject}"
+
+
+def token_revoked(token_id: str) -> str:
+    """Return where it is kept that a token counts no longer."""
+    return f"auth.revoked.{encode_token(token_id)}"
+
+
+def tokens_revoked() -> str:
+    """Return where all revocations are heard."""
+    return "auth.revoked.*"
 
 
 def dead_letter(stream: str, reason: str) -> str:

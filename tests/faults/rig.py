@@ -94,7 +94,7 @@ class Rig:
     async def broker(self) -> AsyncIterator[Client]:
         """Speak with the broker directly."""
         client = await nats.connect(
-            self.system.settings.nats_address, max_reconnect_attempts=2, connect_timeout=2, allow_reconnect=False
+            self.system.nats_url, max_reconnect_attempts=2, connect_timeout=2, allow_reconnect=False
         )
         try:
             yield client
@@ -159,7 +159,10 @@ def _reworked(part: Part, links: Mapping[str, Proxy], venue: Venue, mutant: str)
     environment = dict(part.environment)
     for name, link in LINKS.items():
         if link.part == part.name:
-            environment[link.variable] = link.form.format(port=links[name].port)
+            # The service's user at the broker stays in the address.
+            login, at, _ = environment.get(link.variable, "").rpartition("@")
+            form = f"{login}@127.0.0.1:{{port}}" if at else link.form
+            environment[link.variable] = form.format(port=links[name].port)
     if part.name == "exchange_sim":
         environment |= {
             "EXCHANGE_SIM_FAULTS_PATH": str(venue.script),
