@@ -3,9 +3,16 @@
 import asyncio
 import sys
 
-from bench import orders, prices
+from bench import fanout, orders, search, slow, ticks, views
 
-ALL = {"orders": orders.bench, "prices": prices.bench}
+ALL = {
+    "orders": orders.bench,
+    "fanout": fanout.bench,
+    "slow": slow.bench,
+    "ticks": ticks.bench,
+    "views": views.bench,
+    "search": search.bench,
+}
 
 
 async def main(names: list[str]) -> None:

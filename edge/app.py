@@ -13,6 +13,7 @@ from edge.reads import PriceReads
 from edge.server import Door, Listening, serve_clients
 from edge.session import Limits
 from edge.settings import EdgeSettings
+from edge.static import Page
 from edge.watching import Watching
 from gen.trading.v1.order_pb2_grpc import OrderServiceStub
 from gen.trading.v1.price_pb2_grpc import PriceServiceStub
@@ -58,7 +59,14 @@ async def open_app(settings: EdgeSettings, tasks: Tasks) -> AsyncIterator[None]:
         tasks.spawn(peers.run(), name="peers")
 
         await stack.enter_async_context(hear_quotes(bus, hub))
-        door = Door(commands, verifier, _limits(settings), neighbours=peers.state, feed_age_ms=lambda: hub.feed_age_ms)
+        door = Door(
+            commands,
+            verifier,
+            _limits(settings),
+            neighbours=peers.state,
+            feed_age_ms=lambda: hub.feed_age_ms,
+            page=Page.load() if settings.page else None,
+        )
         port = await stack.enter_async_context(
             serve_clients(
                 door,

@@ -10,6 +10,7 @@ class Close(Enum):
     SLOW_READER = (4008, "too much is unread, connect again and read faster")
     STATE_LOST = (4010, "the position of your order updates is void, connect and subscribe again")
     TOKEN_EXPIRED = (4401, "the token has expired, connect again with a new one")
+    SILENT = (1011, "nothing came from you, not even a pong")
     BROKEN = (4011, "something broke on our side, connect again")
     NOT_AUTHENTICATED = (4502, "no token came in time")
 

@@ -1,6 +1,7 @@
 """Answers every call of every session, also when something fails: the table of all methods, and what the edge does itself."""
 
 import itertools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from edge import params as p
@@ -11,7 +12,7 @@ from edge.methods import Request, Served, order_methods, price_methods, price_pa
 from edge.reads import PriceReads
 from edge.rendering import now_text, timestamp_text
 from edge.replies import Done
-from edge.session import Answer, Identity, Session
+from edge.session import Answer, Identity, Response, Session
 from edge.watching import Watching
 from runtime import logs
 from runtime.auth import TokenVerifier
@@ -77,7 +78,7 @@ class Commands:
         except Exception as error:
             logger.error("request broke", method=call.method, request_id=request_id, exc_info=error)
             return Answer(replies.internal(call.id, request_id=request_id))
-        return Answer(replies.result(call.id, done.result), done.then)
+        return Answer(_response(call.id, done.result), done.then)
 
     async def _notified(self, session: Session, call: Call, served: Served | None) -> Answer:
         # Nobody would learn what became of an order that was sent without an id.
@@ -134,3 +135,9 @@ class Commands:
 
     async def _unsubscribe_orders(self, request: Request) -> Done:
         return await self._following.unsubscribe(request.session)
+
+
+def _response(identity: bytes, result: bytes | Callable[[], bytes]) -> Response:
+    if callable(result):
+        return lambda: replies.result(identity, result())
+    return replies.result(identity, result)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable
 
-from edge.topic import Topic, Watcher
+from edge.topic import Topic
 from gen.trading.v1.price_pb2 import QuoteBatch
 
 
@@ -22,7 +22,7 @@ class Hub:
 
     @property
     def watched_symbols(self) -> int:
-        """Number of symbols with a watcher."""
+        """Number of symbols that somebody watches or is about to."""
         return len(self._topics)
 
     def hear(self, subject: str, batch: QuoteBatch) -> None:
@@ -43,27 +43,15 @@ class Hub:
             self._heard_at = time.monotonic()
 
     def hold(self, symbols: Iterable[str]) -> list[Topic]:
-        """Listen to symbols from now on, before their snapshot is asked for; each hold is followed by a `release`."""
-        topics = [self._topics.setdefault(symbol, Topic(symbol)) for symbol in symbols]
+        """Listen to symbols from now on; each hold is followed by a `release`."""
+        topics = [self._topics.get(symbol) or self._topics.setdefault(symbol, Topic(symbol)) for symbol in symbols]
         for topic in topics:
             topic.holds += 1
         return topics
 
     def release(self, topics: Iterable[Topic]) -> None:
-        """End holds; a symbol that nobody watches is forgotten."""
+        """End holds; a symbol that nobody holds is forgotten."""
         for topic in topics:
             topic.holds -= 1
-            self._forget_if_idle(topic)
-
-    def watch(self, topic: Topic, watcher: Watcher) -> None:
-        """Let the watcher hear of a topic that is held."""
-        topic.join(watcher)
-
-    def unwatch(self, topic: Topic, watcher: Watcher) -> None:
-        """Let the watcher hear no more of a topic."""
-        topic.leave(watcher)
-        self._forget_if_idle(topic)
-
-    def _forget_if_idle(self, topic: Topic) -> None:
-        if not topic.watchers and not topic.holds and self._topics.get(topic.symbol) is topic:
-            del self._topics[topic.symbol]
+            if not topic.holds:
+                del self._topics[topic.symbol]

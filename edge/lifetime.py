@@ -11,8 +11,10 @@ from edge.rendering import timestamp_text
 
 # How long before the end of its token a client is told to bring a new one.
 WARN_SECONDS = 60.0
-# Pings wait behind unsent bytes and so never time out: a client that reads nothing shows by the frame that it does not take.
-STUCK_SECONDS = 20.0
+# A client that takes nothing of what is written keeps its place, and its order updates, for so long.
+STUCK_SECONDS = 120.0
+# One that is given nothing, or takes it, and says nothing, not even a pong to a ping, is gone after this.
+SILENT_SECONDS = 30.0
 
 
 class Timed(Protocol):
@@ -20,7 +22,11 @@ class Timed(Protocol):
 
     @property
     def blocked_seconds(self) -> float:
-        """How long the client has not taken the frame that is being sent."""
+        """How long the client has not taken what was sent."""
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long nothing came from a client that reads."""
 
     def beat(self) -> None:
         """Send a sign of life."""
@@ -66,6 +72,8 @@ class Lifetime:
         self._after("beat", self._heartbeat_seconds, self._beat)
         if self._session.blocked_seconds > STUCK_SECONDS:
             self._session.abort()
+        elif self._session.silent_seconds > SILENT_SECONDS:
+            self._session.close(Close.SILENT)
         else:
             self._session.beat()
 

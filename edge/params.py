@@ -68,10 +68,19 @@ class GetPrices(Params, frozen=True):
 
 
 class History(Params, frozen=True):
-    """prices.history"""
+    """prices.history: bars of a timerange, or page by page."""
 
     symbol: Symbol
-    timerange: Text
+    timerange: Text | None = None
+    interval: Text | None = None
+    from_time: Time | None = None
+    to_time: Time | None = None
+    page_size: PageSize | None = None
+    page_token: Text | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.timerange or self.interval or self.from_time or self.to_time):
+            raise ValueError("Object missing required field `timerange`")
 
 
 class Subscribe(Params, frozen=True):

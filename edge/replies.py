@@ -35,9 +35,12 @@ RETRY_AFTER_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a request came to: the JSON text of its result, and what happens once that is on its way."""
+    """What a request came to: the JSON text of its result, and what happens once that is on its way.
 
-    result: bytes
+    A result that is a function is made at the moment of sending: then nothing newer can have been sent before it.
+    """
+
+    result: bytes | Callable[[], bytes]
     then: Callable[[], None] | None = None
 
 

@@ -1,9 +1,8 @@
-"""The door for clients: WebSocket at /ws, and /healthz for whoever has to know whether to send clients here."""
+"""The door for clients: WebSocket at /ws, the web page, and /healthz for whoever has to know whether to send clients here."""
 
 import asyncio
 import http
 import random
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from websockets.typing import Origin
 from edge import replies
 from edge.closing import Close
 from edge.commands import Commands
+from edge.connection import Connection, allow_many_sockets
 from edge.session import CLOSE_SECONDS, Identity, Limits, Session
+from edge.static import Page
 from runtime import logs
 from runtime.auth import TokenVerifier
 from runtime.errors import TradingError
@@ -24,29 +25,21 @@ from runtime.errors import TradingError
 PATH = "/ws"
 HEALTH_PATH = "/healthz"
 OPEN_SECONDS = 5.0
-PING_SECONDS = 10.0
+# Clients that wait to be let in: after a restart they come all at once.
+BACKLOG = 1_024
 # Frames of a client that are read ahead, and bytes that are written ahead of it.
 READ_AHEAD_FRAMES = 4
 WRITE_AHEAD_BYTES = 32_768
-# Bytes that the kernel takes before they can leave: more would only grow old there, as prices are newest when taken late.
-UNSENT_BYTES = 16_384
 # Clients of a stopping process come back within this time, not all at once.
 RECONNECT_SPREAD_MS = 5_000
 
 logger = logs.get_logger("edge.server")
 
 
-class ClientSocket(ServerConnection):
+class ClientSocket(Connection):
     """A client's connection; `identity` is set when the upgrade request brought a token."""
 
     identity: Identity | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what lies unsent in the kernel small, so that a slow client is noticed here, where newer prices replace older."""
-        super().connection_made(transport)
-        raw = transport.get_extra_info("socket")
-        if raw is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +64,9 @@ class Door:
         *,
         neighbours: Callable[[], dict[str, bool]],
         feed_age_ms: Callable[[], int],
+        page: Page | None,
     ) -> None:
-        self._commands, self._verifier, self._limits = commands, verifier, limits
+        self._commands, self._verifier, self._limits, self._page = commands, verifier, limits, page
         self._neighbours, self._feed_age_ms = neighbours, feed_age_ms
         self._sessions: set[Session] = set()
 
@@ -82,7 +76,10 @@ class Door:
         if path == HEALTH_PATH:
             return self._health()
         if path != PATH:
-            return _json(http.HTTPStatus.NOT_FOUND, {"reason": "NOT_FOUND", "message": f"the socket is at {PATH}"})
+            found = self._page.answer(request) if self._page else None
+            return found or _json(
+                http.HTTPStatus.NOT_FOUND, {"reason": "NOT_FOUND", "message": f"the socket is at {PATH}"}
+            )
         if query:
             words = "the address takes no query; a token goes into the header 'authorization' or session.authenticate"
             return _json(http.HTTPStatus.BAD_REQUEST, {"reason": "QUERY_NOT_ALLOWED", "message": words})
@@ -108,8 +105,8 @@ class Door:
 
     async def serve(self, connection: ServerConnection) -> None:
         """Serve one client until it is gone."""
-        session = Session(connection, self._commands.answer, self._limits, feed_age_ms=self._feed_age_ms)
         assert isinstance(connection, ClientSocket)  # noqa: S101 - the server below makes no others
+        session = Session(connection, self._commands.answer, self._limits, feed_age_ms=self._feed_age_ms)
         self._sessions.add(session)
         try:
             await session.run(connection.identity)
@@ -146,6 +143,7 @@ def _json(status: http.HTTPStatus, told: dict[str, str] | dict[str, bool]) -> Re
 @asynccontextmanager
 async def serve_clients(door: Door, listening: Listening) -> AsyncIterator[int]:
     """Serve clients inside the block and give the port; at its end all of them are sent away. Raises OSError when it is taken."""
+    allow_many_sockets()
     # A page of a foreign origin is refused; programs send no origin and prove themselves by their token alone.
     origins = [*(Origin(origin) for origin in listening.origins), None] if listening.origins else None
     server = await serve(
@@ -162,8 +160,10 @@ async def serve_clients(door: Door, listening: Listening) -> AsyncIterator[int]:
         max_queue=READ_AHEAD_FRAMES,
         write_limit=WRITE_AHEAD_BYTES,
         open_timeout=OPEN_SECONDS,
-        ping_interval=PING_SECONDS,
-        ping_timeout=PING_SECONDS,
+        # Sessions ping with their heartbeats: a task for each socket is dear, and a pong that does not come says nothing while the
+        # client does not read.
+        ping_interval=None,
+        backlog=BACKLOG,
         close_timeout=CLOSE_SECONDS,
     )
     try:

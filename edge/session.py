@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 from uuid import uuid4
 
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from edge import frames, replies
+from edge.audience import Subscription
 from edge.closing import Close
+from edge.connection import Connection
 from edge.lifetime import Lifetime
-from edge.outbox import Overflow, Watch
+from edge.outbox import Overflow
 from edge.rendering import now_text
 from edge.writer import Writer
 from runtime import logs
@@ -51,11 +52,15 @@ class Identity:
     token: str
 
 
+# A response, or what makes it at the moment of sending.
+Response: TypeAlias = bytes | Callable[[], bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The response to a call (None when it gets none), and what happens once that is on its way."""
 
-    response: bytes | None
+    response: Response | None
     then: Callable[[], None] | None = None
 
 
@@ -81,17 +86,22 @@ class Session:
     """One open socket and all that belongs to it."""
 
     def __init__(
-        self, socket: ServerConnection, answer: Answering, limits: Limits, *, feed_age_ms: Callable[[], int]
+        self, socket: Connection, answer: Answering, limits: Limits, *, feed_age_ms: Callable[[], int]
     ) -> None:
         self.id = uuid4().hex[:12]
         self.identity: Identity | None = None
-        self.watches: dict[str, Watch] = {}
+        self.subscriptions: dict[str, Subscription] = {}
         self.followed: Followed | None = None
         # Subscriptions change in the order in which they were asked for.
         self.prices_lock, self.orders_lock = asyncio.Lock(), asyncio.Lock()
         self._socket, self._answer, self._limits, self._feed_age_ms = socket, answer, limits, feed_age_ms
-        self._writer = Writer(socket, max_frames=limits.max_unread_frames, max_bytes=limits.max_unread_bytes)
-        self.outbox = self._writer.outbox
+        self._writer = Writer(
+            socket,
+            max_frames=limits.max_unread_frames,
+            max_bytes=limits.max_unread_bytes,
+            when_idle=self._close_if_done,
+        )
+        self.outbox, self.seats = self._writer.outbox, self._writer.seats
         self._lifetime = Lifetime(self, auth_seconds=limits.auth_seconds, heartbeat_seconds=limits.heartbeat_seconds)
         self._room = asyncio.Semaphore(limits.max_in_flight)
         self._in_flight = 0
@@ -104,15 +114,13 @@ class Session:
         if identity is not None:
             self.admit(identity)
         try:
-            async with self._group as group:
-                writing = group.create_task(self._writer.run())
+            async with self._group:
                 await self._read()
                 self._closing = True
                 self._lifetime.end()
-                writing.cancel()
         finally:
             self._lifetime.end()
-            self.outbox.clear()
+            self._writer.close()
 
     def admit(self, identity: Identity) -> None:
         """Let the client in, or go on with its new token. Raises OtherIdentity."""
@@ -136,7 +144,9 @@ class Session:
         self.outbox.put_newest(method, replies.notification(method, replies.encode(params)))
 
     def beat(self) -> None:
-        """Send a sign of life: it shows how old prices are, and the position that lost order updates would be missed by."""
+        """Ask for a sign of life, and send one: it shows how old prices are, and the position that shows a loss of updates."""
+        self._writer.tell_slow()
+        self._socket.probe()
         position = self.followed.position if self.followed else ""
         self.tell(
             "session.heartbeat", {"time": now_text(), "feedAgeMs": str(self._feed_age_ms()), "position": position}
@@ -144,8 +154,13 @@ class Session:
 
     @property
     def blocked_seconds(self) -> float:
-        """How long the client has not taken the frame that is being sent."""
+        """How long the client has not taken what was sent."""
         return self._writer.blocked_seconds
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long nothing came from a client that reads."""
+        return self._writer.silent_seconds
 
     @property
     def is_leaving(self) -> bool:
@@ -156,10 +171,10 @@ class Session:
         """Tell the client to come again elsewhere; answer what is under way, then close."""
         self._leaving = True
         self.tell("session.shutdown", {"reconnectAfterMs": reconnect_after_ms})
-        self._writer.when_idle(self._close_if_quiet)
+        self._close_if_done()
 
-    def _close_if_quiet(self) -> None:
-        if self._in_flight == 0:
+    def _close_if_done(self) -> None:
+        if self._leaving and self._in_flight == 0 and self.outbox.is_ready:
             self.close(Close.SHUTDOWN)
 
     def close(self, why: Close) -> None:
@@ -203,7 +218,7 @@ class Session:
             self._in_flight -= 1
             self._room.release()
         collected.add(answer)
-        self._writer.wake()
+        self._close_if_done()
 
 
 class _Answers:
@@ -219,7 +234,8 @@ class _Answers:
         self._missing -= 1
         if self._missing:
             return
-        responses = [answer.response for answer in self._answers if answer.response is not None]
+        given = [answer.response for answer in self._answers if answer.response is not None]
+        responses = [response() if callable(response) else response for response in given]
         if responses:
             self._session.send(replies.batch(responses) if self._batch else responses[0])
         for done in self._answers:

@@ -22,6 +22,7 @@ class EdgeSettings(Settings):
     token: SecretStr = SecretStr("")
     # Web pages that may connect, "https://app.example" each, separated by commas; empty lets every page, which is for development.
     origins: Annotated[tuple[str, ...], NoDecode] = ()
+    page: bool = True
 
     auth_seconds: float = Field(5.0, gt=0, le=60)
     heartbeat_seconds: float = Field(10.0, gt=0, le=60)

@@ -38,7 +38,7 @@ class Topic:
         # Those of them that do not know yet that there is news: a busy symbol costs nothing for clients that are slower than it.
         self._waiting: set[Watcher] = set()
         self.changes = 0
-        # Subscriptions that listen already and still wait for their snapshot.
+        # Subscriptions, and those that listen already and still wait for their snapshot.
         self.holds = 0
         self._ltp = self._quote_text = b""
 

@@ -1,13 +1,19 @@
 """Price subscriptions of a session: listen first, then the snapshot by one coalesced read, then updates."""
 
+from collections.abc import Iterable
+
+from edge.audience import Audiences, Subscription, Wish
+from edge.beats import Beats
 from edge.hub import Hub
-from edge.outbox import Watch
 from edge.params import Subscribe, Unsubscribe
 from edge.reads import Latest, PriceReads, unknown_symbols
 from edge.replies import Done, encode
 from edge.session import Session
 from edge.topic import Mode, Topic
 from runtime.errors import FailedPrecondition, TradingError
+
+# Beats are not longer than a minute.
+SLOWEST_HZ = 1 / 60
 
 
 class TooManySubscriptions(FailedPrecondition):
@@ -22,6 +28,7 @@ class Watching:
     def __init__(self, hub: Hub, reads: PriceReads, *, max_subscriptions: int, default_hz: float) -> None:
         self._hub, self._reads = hub, reads
         self._max_subscriptions, self._default_hz = max_subscriptions, default_hz
+        self._audiences = Audiences(Beats())
 
     async def subscribe(self, session: Session, params: Subscribe) -> Done:
         """Watch symbols, or change mode and pace of symbols that are watched already.
@@ -35,42 +42,39 @@ class Watching:
             topics = self._hub.hold(wanted)
             try:
                 latest = await self._reads.latest(wanted)
-                watches = self._attach(session, topics, latest, params, refusals)
+                accepted = self._accept(session, topics, latest, self._wish(params), refusals)
             finally:
                 self._hub.release(topics)
-        if refusals and not watches:
+        if refusals and not accepted:
             raise next(iter(refusals.values()))
-        quotes = b",".join(watch.topic.text(watch.mode) for watch in watches)
-        refused = [
-            {"symbol": symbol, "reason": error.reason, "message": error.message} for symbol, error in refusals.items()
-        ]
-
-        def wake() -> None:
-            for watch in watches:
-                watch.wake()
-
-        return Done(_answer(session, quotes, encode(refused)), wake)
+        refused = encode(
+            [{"symbol": symbol, "reason": error.reason, "message": error.message} for symbol, error in refusals.items()]
+        )
+        return Done(lambda: _answer(session, accepted, refused), lambda: self._begin(session, accepted))
 
     async def unsubscribe(self, session: Session, params: Unsubscribe) -> Done:
         """Watch symbols no more; symbols that are not watched do not matter."""
         async with session.prices_lock:
-            for symbol in params.symbols:
-                watch = session.watches.pop(symbol, None)
-                if watch is not None:
-                    self._detach(session, watch)
-        return Done(_answer(session, b"", b"[]"))
+            ended = [session.subscriptions.pop(symbol, None) for symbol in dict.fromkeys(params.symbols)]
+            self._seat(session)
+            self._hub.release(subscription.topic for subscription in ended if subscription is not None)
+        return Done(lambda: _answer(session, (), b"[]"))
 
     def leave(self, session: Session) -> None:
         """Forget a session that is over."""
-        for watch in session.watches.values():
-            self._detach(session, watch)
-        session.watches.clear()
+        topics = [subscription.topic for subscription in session.subscriptions.values()]
+        session.subscriptions.clear()
+        self._seat(session)
+        self._hub.release(topics)
+
+    def _wish(self, params: Subscribe) -> Wish:
+        return Wish(Mode(params.mode or "QUOTE"), 1.0 / max(params.max_hz or self._default_hz, SLOWEST_HZ))
 
     def _within_limit(self, session: Session, symbols: dict[str, None], refusals: dict[str, TradingError]) -> list[str]:
-        room = self._max_subscriptions - len(session.watches)
+        room = self._max_subscriptions - len(session.subscriptions)
         wanted: list[str] = []
         for symbol in symbols:
-            if symbol not in session.watches:
+            if symbol not in session.subscriptions:
                 if room <= 0:
                     limit = self._max_subscriptions
                     refusals[symbol] = TooManySubscriptions(f"a socket watches at most {limit} symbols", limit=limit)
@@ -79,38 +83,55 @@ class Watching:
             wanted.append(symbol)
         return wanted
 
-    def _attach(
-        self,
-        session: Session,
-        topics: list[Topic],
-        latest: Latest,
-        params: Subscribe,
-        refusals: dict[str, TradingError],
-    ) -> list[Watch]:
-        mode, interval = Mode(params.mode or "QUOTE"), 1.0 / (params.max_hz or self._default_hz)
-        attached: list[Watch] = []
+    def _accept(
+        self, session: Session, topics: list[Topic], latest: Latest, wish: Wish, refusals: dict[str, TradingError]
+    ) -> list[Subscription]:
+        accepted: list[Subscription] = []
         for topic in topics:
             price = latest.prices.get(topic.symbol)
             if price is None:
                 refusals[topic.symbol] = unknown_symbols([topic.symbol])
                 continue
             topic.catch_up(price.quote)
-            watch = session.watches.get(topic.symbol)
-            if watch is None:
-                watch = session.watches[topic.symbol] = Watch(session.outbox, topic, mode, interval)
-                self._hub.watch(topic, watch)
-            watch.mode, watch.interval = mode, interval
-            attached.append(watch)
-        return attached
+            subscription = session.subscriptions.get(topic.symbol)
+            if subscription is None:
+                self._hub.hold([topic.symbol])
+                subscription = session.subscriptions[topic.symbol] = Subscription(topic, wish)
+            subscription.wish = wish
+            accepted.append(subscription)
+        return accepted
 
-    def _detach(self, session: Session, watch: Watch) -> None:
-        self._hub.unwatch(watch.topic, watch)
-        session.outbox.drop(watch)
+    def _begin(self, session: Session, subscriptions: Iterable[Subscription]) -> None:
+        """Go on from the snapshot that was sent just now."""
+        for subscription in subscriptions:
+            subscription.is_silent = False
+        self._seat(session, [subscription.topic for subscription in subscriptions])
+
+    def _seat(self, session: Session, snapshot: Iterable[Topic] = ()) -> None:
+        """Put a session among those who want the same; it has the snapshot, and what it got where it sat before."""
+        outbox, seats = session.outbox, session.seats
+        told: dict[Topic, int] = {}
+        for seat in seats.values():
+            told.update(seat.audience.told(seat))
+        told.update((topic, topic.changes) for topic in snapshot)
+        wanted: dict[Wish, dict[Topic, int]] = {}
+        for subscription in session.subscriptions.values():
+            if not subscription.is_silent:
+                topic = subscription.topic
+                wanted.setdefault(subscription.wish, {})[topic] = told[topic]
+        for wish, seat in list(seats.items()):
+            if wish in wanted and seat.audience.topics == wanted[wish].keys():
+                seat.note(wanted.pop(wish))
+            else:
+                self._audiences.leave(seats.pop(wish))
+        for wish, has in wanted.items():
+            seats[wish] = self._audiences.join(outbox, wish, has)
 
 
-def _answer(session: Session, quotes: bytes, refused: bytes) -> bytes:
+def _answer(session: Session, named: Iterable[Subscription], refused: bytes) -> bytes:
     subscriptions = [
-        {"symbol": symbol, "mode": watch.mode.value, "maxHz": round(1.0 / watch.interval, 3)}
-        for symbol, watch in session.watches.items()
+        {"symbol": symbol, "mode": kept.wish.mode.value, "maxHz": round(1.0 / kept.wish.interval, 3)}
+        for symbol, kept in session.subscriptions.items()
     ]
+    quotes = b",".join(subscription.topic.text(subscription.wish.mode) for subscription in named)
     return b'{"subscriptions":%b,"quotes":[%b],"refused":%b}' % (encode(subscriptions), quotes, refused)

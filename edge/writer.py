@@ -1,100 +1,72 @@
-"""Hands a client's outbox to its socket, one frame at a time, at the client's own speed; notes when that is too slow."""
+"""Joins a client's outbox to its connection: frames go at the client's own speed, and it is told when that is too slow."""
 
 import asyncio
-import random
 from collections.abc import Callable
 
-from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed
-
 from edge import replies
+from edge.audience import Seat, Wish
+from edge.connection import Connection
 from edge.outbox import Outbox
+from edge.params import MAX_HZ
 
-# A frame that takes longer to hand over than this means that the client reads too slowly for its prices.
-SLOW_SECONDS = 0.5
 TELL_SLOW_EVERY_SECONDS = 5.0
 
 
 class Writer:
-    """Sends what the outbox holds. It waits for the socket, so a slow client slows down nobody but itself."""
+    """Hears from the connection whether the client takes what is written. Nothing waits here, so nobody waits for a slow client."""
 
-    def __init__(self, socket: ServerConnection, *, max_frames: int, max_bytes: int) -> None:
-        # Not for secrets: it only spreads the clients over the beat.
-        phase = random.random()  # noqa: S311
-        self.outbox = Outbox(self._wake_at, max_frames=max_frames, max_bytes=max_bytes, phase=phase)
-        self._socket = socket
+    def __init__(
+        self, connection: Connection, *, max_frames: int, max_bytes: int, when_idle: Callable[[], None]
+    ) -> None:
+        self.outbox = Outbox(connection.put, max_frames=max_frames, max_bytes=max_bytes)
+        # The client's price subscriptions, by how it wants the symbols.
+        self.seats: dict[Wish, Seat] = {}
+        connection.flow, self._connection = self, connection
+        self._when_idle = when_idle
         self._loop = asyncio.get_running_loop()
-        self._ready = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
-        self._when_idle: Callable[[], None] | None = None
-        self._sending_since: float | None = None
-        # How long the last slow frame took; 0 once what waited behind it is counted.
-        self._slow_seconds = 0.0
-        self._told_slow_at, self._left_out = 0.0, 0
+        self._paused_at: float | None = None
+        self._resumed_at = 0.0
+        # How long the client took for the last that it did not take at once, and what was left out since it was told.
+        self._slow_seconds, self._left_out = 0.0, 0
+        self._told_slow_at = -TELL_SLOW_EVERY_SECONDS
 
     @property
     def blocked_seconds(self) -> float:
-        """How long the client has not taken the frame that is being sent; 0 when it takes them."""
-        return 0.0 if self._sending_since is None else self._loop.time() - self._sending_since
+        """How long the client has not taken what was written; 0 when it takes it."""
+        return 0.0 if self._paused_at is None else self._loop.time() - self._paused_at
 
-    def when_idle(self, then: Callable[[], None]) -> None:
-        """Call `then` now and whenever everything has been sent from now on."""
-        self._when_idle = then
-        self.wake()
+    @property
+    def silent_seconds(self) -> float:
+        """How long nothing came from the client, not even a pong; 0 while it does not read, as then it cannot answer."""
+        if self._paused_at is not None:
+            return 0.0
+        return self._loop.time() - max(self._connection.heard_at, self._resumed_at)
 
-    def wake(self) -> None:
-        """Look into the outbox."""
-        self._ready.set()
+    def pause(self) -> None:
+        """The client does not take what was written."""
+        self._paused_at = self._loop.time()
+        self.outbox.pause()
 
-    async def run(self) -> None:
-        """Send until the connection is closed."""
-        try:
-            while True:
-                conflated = self.outbox.conflated
-                frame = self.outbox.take(self._loop.time())
-                if self._slow_seconds:
-                    self._note_slow(self.outbox.conflated - conflated)
-                if frame is None:
-                    await self._rest()
-                else:
-                    await self._send(frame)
-        except ConnectionClosed:
-            return
-        finally:
-            self._cancel_timer()
-
-    async def _rest(self) -> None:
-        if self._when_idle is not None:
+    def resume(self) -> None:
+        """The client reads again."""
+        self._slow_seconds, self._paused_at = self.blocked_seconds, None
+        self._resumed_at = self._loop.time()
+        self.outbox.resume()
+        self._left_out += sum(seat.catch_up() for seat in self.seats.values())
+        self.tell_slow()
+        if self.outbox.is_ready:
             self._when_idle()
-        await self._ready.wait()
-        self._ready.clear()
 
-    async def _send(self, frame: bytes) -> None:
-        began = self._sending_since = self._loop.time()
-        await self._socket.send(frame, text=True)
-        self._sending_since = None
-        took = self._loop.time() - began
-        if took > SLOW_SECONDS:
-            self._slow_seconds = took
-
-    def _note_slow(self, left_out: int) -> None:
-        self._left_out += left_out
+    def tell_slow(self) -> None:
+        """Tell the client what it missed because it read too slowly, if that is so and was not told just now."""
         now = self._loop.time()
-        if self._left_out and now - self._told_slow_at >= TELL_SLOW_EVERY_SECONDS:
-            params = {"maxHz": round(1 / self._slow_seconds, 3), "dropped": self._left_out}
-            self.outbox.put_newest("degraded", replies.notification("session.degraded", replies.encode(params)))
-            self._told_slow_at, self._left_out = now, 0
-        if left_out:
-            self._slow_seconds = 0.0
+        if not self._left_out or now - self._told_slow_at < TELL_SLOW_EVERY_SECONDS:
+            return
+        pace = min(1.0 / max(self._slow_seconds, 1e-3), MAX_HZ)
+        params = {"maxHz": round(pace, 3), "dropped": self._left_out}
+        self._told_slow_at, self._left_out = now, 0
+        self.outbox.put_newest("degraded", replies.notification("session.degraded", replies.encode(params)))
 
-    def _wake_at(self, when: float) -> None:
-        self._cancel_timer()
-        if when <= self._loop.time():
-            self._ready.set()
-        else:
-            self._timer = self._loop.call_at(when, self._ready.set)
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def close(self) -> None:
+        """Write no more: the client is gone."""
+        self.outbox.close()

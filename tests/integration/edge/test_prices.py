@@ -1,21 +1,12 @@
 """Prices reach clients: read together, watched one by one, and never older than what they have."""
 
 import asyncio
-import json
-import socket as sockets
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-import pytest
-
-from edge import lifetime
 from gen.trading.v1.price_pb2 import PriceStatus, Quote
-from tests.integration.edge.client import Client, a_client, a_token, eventually
+from tests.integration.edge.client import a_client, a_token, eventually
 from tests.integration.edge.neighbours import a_quote, say_quotes
-from tests.integration.edge.running import Edge, an_edge
-
-HUNDRED = tuple(f"S{number}" for number in range(100))
+from tests.integration.edge.running import an_edge
 
 
 async def test_reads_of_many_sockets_become_few_questions(nats_url: str) -> None:
@@ -163,67 +154,73 @@ async def test_no_price_service_is_told_as_that(nats_url: str) -> None:
             assert "127.0.0.1" not in refused["message"]
 
 
-async def test_a_client_that_does_not_read_hurts_only_itself(nats_url: str) -> None:
-    async with (
-        an_edge(nats_url, symbols=HUNDRED) as edge,
-        a_client(edge.url, token=a_token("fast")) as fast,
-        a_slow_client(edge) as slow,
-    ):
-        await fast.call("prices.subscribe", symbols=["S0"], maxHz=50)
-        await slow.call("prices.subscribe", symbols=list(HUNDRED), maxHz=50)
-        slow.socket.transport.pause_reading()
-        assert await _speak_and_read(edge, fast, rounds=100) >= 50
-
-        slow.socket.transport.resume_reading()
-        seen: dict[str, int] = {}
-        degraded = None
-        async with asyncio.timeout(10):
-            while degraded is None or seen.get("S0") != 101:
-                frame = json.loads(await slow.socket.recv())
-                if frame.get("method") == "session.degraded":
-                    degraded = frame["params"]
-                for quote in frame.get("params", {}).get("quotes", ()):
-                    assert int(quote["seq"]) > seen.get(quote["symbol"], 0)
-                    seen[quote["symbol"]] = int(quote["seq"])
-        assert degraded["dropped"] > 0
+async def test_subscribing_twice_changes_nothing_and_repeats_nothing(nats_url: str) -> None:
+    async with an_edge(nats_url) as edge, a_client(edge.url, token=a_token()) as client:
+        first = await client.call("prices.subscribe", symbols=["AAPL", "AAPL", "MSFT"], maxHz=5)
+        await say_quotes(edge.bus, a_quote("AAPL", seq=2))
+        assert [quote["seq"] for quote in (await client.told("prices.update"))["quotes"]] == ["2"]
+        await say_quotes(edge.bus, a_quote("AAPL", seq=3), a_quote("MSFT", seq=3))
+        async with asyncio.timeout(5):
+            while True:
+                again = await client.call("prices.subscribe", symbols=["AAPL", "MSFT"], maxHz=5)
+                assert again["subscriptions"] == first["subscriptions"]
+                if [quote["seq"] for quote in again["quotes"]] == ["3", "3"]:
+                    break
+        await say_quotes(edge.bus, a_quote("AAPL", seq=4))
+        seen = [3, 3] if not client.kept else []
+        while "4" not in [str(seq) for seq in seen]:
+            seen += [int(quote["seq"]) for quote in (await client.told("prices.update"))["quotes"]]
+        assert seen.count(4) == 1
+        assert len(seen) <= 3
 
 
-async def test_a_client_that_takes_nothing_at_all_is_cut(nats_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifetime, "STUCK_SECONDS", 0.4)
-    async with (
-        an_edge(nats_url, symbols=HUNDRED, heartbeat_seconds=0.2) as edge,
-        a_slow_client(edge) as slow,
-        a_client(edge.url, token=a_token("fast")) as fast,
-    ):
-        await fast.call("prices.subscribe", symbols=["S0"], maxHz=50)
-        await slow.call("prices.subscribe", symbols=list(HUNDRED), maxHz=50)
-        slow.socket.transport.pause_reading()
-        await _speak_and_read(edge, fast, rounds=100)
-        slow.socket.transport.resume_reading()
-        assert await slow.closed() == 1006
+async def test_a_snapshot_in_a_batch_is_as_new_as_what_was_sent_before_it(nats_url: str) -> None:
+    async with an_edge(nats_url) as edge, a_client(edge.url, token=a_token()) as client:
+        await client.call("prices.subscribe", symbols=["AAPL"], maxHz=50)
+        edge.prices.pause_seconds = 0.1
+        calls = [
+            _subscribe(1, "AAPL", mode="LTP"),
+            _subscribe(2, "MSFT", mode="QUOTE"),
+            _subscribe(3, "MSFT", mode="LTP", maxHz=2),
+        ]
+        await client.send(calls)
+        known = 1
+        for seq in range(2, 60):
+            await say_quotes(edge.bus, a_quote("AAPL", seq=seq))
+            await asyncio.sleep(0.005)
+        while not isinstance(frame := await client.next(), list):
+            for quote in frame["params"]["quotes"]:
+                assert int(quote["seq"]) > known
+                known = int(quote["seq"])
+        answers = {answer["id"]: answer["result"] for answer in frame}
+        assert int(answers[1]["quotes"][0]["seq"]) >= known
+        assert "bid" not in answers[2]["quotes"][0], "the newest wish counts"
+        assert answers[3]["subscriptions"] == [
+            {"symbol": "AAPL", "mode": "LTP", "maxHz": 10.0},
+            {"symbol": "MSFT", "mode": "LTP", "maxHz": 2.0},
+        ]
 
 
-@asynccontextmanager
-async def a_slow_client(edge: Edge) -> AsyncIterator[Client]:
-    """Connect with next to no room for what is not read."""
-    narrow = sockets.socket()
-    narrow.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
-    narrow.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", edge.port))
-    async with a_client(edge.url, token=a_token("slow"), sock=narrow, max_queue=1) as client:
-        yield client
+async def test_a_change_of_the_list_loses_no_price_of_what_stays(nats_url: str) -> None:
+    async with an_edge(nats_url) as edge, a_client(edge.url, token=a_token()) as client:
+        await client.call("prices.subscribe", symbols=["AAPL", "MSFT"], maxHz=2)
+        await say_quotes(edge.bus, a_quote("AAPL", seq=2))
+        await client.told("prices.update")
+        await say_quotes(edge.bus, a_quote("AAPL", seq=3))
+        await client.call("prices.unsubscribe", symbols=["MSFT"])
+        await client.call("prices.subscribe", symbols=["BRK.B"], maxHz=50)
+        (quote,) = (await client.told("prices.update"))["quotes"]
+        assert (quote["symbol"], quote["seq"]) == ("AAPL", "3")
 
 
-async def _speak_and_read(edge: Edge, fast: Client, *, rounds: int) -> int:
-    seen = 0
-    for seq in range(2, rounds + 2):
-        await say_quotes(edge.bus, *(a_quote(symbol, seq=seq) for symbol in HUNDRED))
-        await asyncio.sleep(0.02)
-    while True:
-        (quote,) = (await fast.told("prices.update"))["quotes"]
-        seen += 1
-        if quote["seq"] == str(rounds + 1):
-            return seen
+async def test_a_beat_is_not_longer_than_a_minute(nats_url: str) -> None:
+    async with an_edge(nats_url) as edge, a_client(edge.url, token=a_token()) as client:
+        answer = await client.call("prices.subscribe", symbols=["AAPL"], maxHz=1e-300)
+        assert answer["subscriptions"][0]["maxHz"] == 0.017
+
+
+def _subscribe(number: int, *symbols: str, **wish: object) -> dict[str, object]:
+    return {"jsonrpc": "2.0", "method": "prices.subscribe", "params": {"symbols": symbols, **wish}, "id": number}
 
 
 def _get(number: int, *symbols: str) -> dict[str, object]:

@@ -37,8 +37,7 @@ def a_batch(*quotes: Quote, sequence: int = 0, statuses: tuple[PriceStatus, ...]
 def watched(hub: Hub) -> tuple[Topic, Ear]:
     (topic,) = hub.hold(["AAPL"])
     ear = Ear(topic)
-    hub.watch(topic, ear)
-    hub.release([topic])
+    topic.join(ear)
     return topic, ear
 
 
@@ -135,14 +134,14 @@ def test_a_held_symbol_hears_before_anybody_watches_it() -> None:
     assert hub.watched_symbols == 0
 
 
-def test_a_symbol_is_forgotten_with_its_last_watcher() -> None:
+def test_a_symbol_is_forgotten_with_the_last_who_holds_it() -> None:
     hub = Hub()
-    topic, ear = watched(hub)
-    other = Ear(topic)
-    hub.watch(topic, other)
-    hub.unwatch(topic, ear)
+    (topic,) = hub.hold(["AAPL"])
+    (again,) = hub.hold(["AAPL"])
+    assert again is topic
+    hub.release([topic])
     assert hub.watched_symbols == 1
-    hub.unwatch(topic, other)
+    hub.release([topic])
     assert hub.watched_symbols == 0
 
 
