@@ -10,7 +10,7 @@ GEN ?= gen
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: bench check clean coverage faults format gateway-check help imports lint lock proto proto-check run setup simulate static \
+.PHONY: bench check clean coverage deploy-check faults format gateway-check help imports lint lock proto proto-check run setup simulate static \
 	test test-e2e test-integration test-unit types
 
 ## Use
@@ -41,13 +41,13 @@ simulate: $(STAMP)  ## Run the order path in virtual time; ARGS="--seeds 10000" 
 coverage: $(STAMP)  ## Run all tests and show what they never reach
 	@$(PYTEST) --cov --cov-report=term-missing:skip-covered
 
-bench: $(STAMP)  ## Measure speed, as ratios against a named baseline
-	@$(BIN)/python -m bench
+bench: $(STAMP)  ## Measure speed, as ratios against a named baseline; ARGS="orders" measures one thing
+	@$(BIN)/python -m bench $(ARGS)
 
 ## Check
 check: static test  ## Run everything that CI runs
 
-static: proto-check lint types imports gateway-check  ## Run every check that is not a test
+static: proto-check lint types imports gateway-check deploy-check  ## Run every check that is not a test
 
 lint: $(STAMP)  ## Check style, spelling, sizes, links and the protos
 	$(BIN)/ruff check .
@@ -67,6 +67,9 @@ imports: $(STAMP)  ## Check who imports whom
 
 gateway-check: $(STAMP)  ## Validate Envoy's configuration
 	$(BIN)/python -m infra.local.gateway build/envoy
+
+deploy-check: $(STAMP)  ## Validate image, compose file, manifests, dashboards and alert rules
+	$(BIN)/python -m infra.deploy_check
 
 format: $(STAMP)  ## Put code and protos in form
 	$(BIN)/ruff check --fix-only --quiet .
