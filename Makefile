@@ -7,15 +7,15 @@ STAMP := $(VENV)/.filled
 ROOMS := bench edge exchange_gw infra order_svc price_svc runtime stockmesh
 PROTOS := $(wildcard protos/trading/v1/*.proto)
 GEN ?= gen
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: bench check clean coverage deploy-check faults format gateway-check help imports lint lock proto proto-check run setup simulate static \
-	test test-e2e test-integration test-unit types
+.PHONY: abuse asyncapi bench check clean coverage deploy-check faults format fuzz gateway-check help imports lint lock proto proto-check proto-release recovery run setup simulate static \
+	test test-e2e test-integration test-replicas test-unit types
 
 ## Use
-run: $(STAMP)  ## Start the whole system on this machine; Ctrl-C stops it
-	@exec $(BIN)/python -m infra.local
+run: $(STAMP)  ## Start the whole system on this machine; REPLICAS=2 starts two of every service; Ctrl-C stops it
+	@exec $(BIN)/python -m infra.local $(if $(REPLICAS),--replicas $(REPLICAS))
 
 setup: $(STAMP)  ## Make the environment in .venv (every other word does it, too)
 
@@ -38,6 +38,18 @@ faults: $(STAMP)  ## Kill, freeze, cut and confuse real processes; ARGS="--seed 
 simulate: $(STAMP)  ## Run the order path in virtual time; ARGS="--seeds 10000" or "--seed 42"
 	@$(BIN)/python -m tests.simulation $(ARGS)
 
+fuzz: $(STAMP)  ## Fire malformed inputs at every decoder; ARGS="--seconds 300" for longer
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+recovery: $(STAMP)  ## Lose every store of a running system and go on from a backup
+	@$(BIN)/python -m pytest tests/recovery
+
+abuse: $(STAMP)  ## Flood the edge: connections, pings, giant and tiny frames
+	@$(BIN)/python -m pytest tests/abuse
+
+test-replicas: $(STAMP)  ## Kill one replica of each service under load
+	@$(BIN)/python -m pytest tests/replicas
+
 coverage: $(STAMP)  ## Run all tests and show what they never reach
 	@$(PYTEST) --cov --cov-report=term-missing:skip-covered
 
@@ -58,6 +70,7 @@ lint: $(STAMP)  ## Check style, spelling, sizes, links and the protos
 	@mkdir -p build
 	$(call protoc,--include_imports --include_source_info --descriptor_set_out=build/lint.binpb)
 	$(BIN)/buf lint build/lint.binpb --path trading/v1
+	$(BIN)/buf breaking build/lint.binpb --against protos/released.binpb --path trading/v1
 
 types: $(STAMP)  ## Check types
 	$(BIN)/mypy
@@ -88,6 +101,9 @@ proto: $(STAMP)  ## Generate gen/ from protos/
 	@find $(GEN)/trading -name '*.draft' -delete
 	@touch $(GEN)/trading/__init__.py $(GEN)/trading/v1/__init__.py
 
+proto-release: $(STAMP)  ## Make today's contract the one that later ones are compared with; only in a release's commit
+	$(call protoc,--include_imports --descriptor_set_out=protos/released.binpb)
+
 proto-check: $(STAMP)  ## Check that gen/ is what protos/ say
 	@rm -rf build/gen
 	@$(MAKE) --no-print-directory proto GEN=build/gen >/dev/null
@@ -106,6 +122,9 @@ clean:  ## Delete the environment and everything built; the state of `make run` 
 
 help:  ## List these words
 	@awk -F ':.*## ' '/^## /{sub("## ",""); printf "\n%s\n",$$0} /^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
+
+asyncapi: $(STAMP)  ## Write docs/asyncapi.yaml from what the edge decodes
+	@$(BIN)/python -m edge.asyncapi
 
 # protoc as PyPI brings it, with its plugins: $(call protoc,<options>,<files beside our own>)
 protoc = @PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos \

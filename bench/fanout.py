@@ -14,6 +14,7 @@ from typing import TypeAlias
 from bench.crowd import Seen, Wanted, a_crowd
 from bench.generator import a_generator
 from bench.parts import Cores, a_broker, a_module
+from bench.systems import NO_LIMITS
 from bench.table import say
 from infra.local.child import Child
 from infra.local.ports import free_ports
@@ -40,6 +41,7 @@ async def an_edge(nats_url: str, price_port: int, port: int) -> AsyncIterator[Ch
         "EDGE_PORT": str(port),
         "EDGE_PRICE_SVC": f"127.0.0.1:{price_port}",
         "LOG_LEVEL": "warning",
+        **NO_LIMITS,
     }
     async with a_module("edge", port=port, environment=environment) as child:
         yield child

@@ -9,12 +9,24 @@ from pathlib import Path
 from infra.local.ports import free_ports
 from infra.local.running import System, running_system
 
+# A crowd comes from one address, and much of it for one account.
+NO_LIMITS = {
+    "EDGE_MAX_SOCKETS": "0",
+    "EDGE_MAX_HANDSHAKES": "0",
+    "EDGE_MAX_ADDRESS_SOCKETS": "0",
+    "EDGE_MAX_ACCOUNT_SOCKETS": "0",
+    "EDGE_MAX_ACCOUNT_SUBSCRIPTIONS": "0",
+    "EDGE_MESSAGES_PER_SECOND": "0",
+    "EDGE_ORDERS_PER_SECOND": "0",
+    "EDGE_SUBSCRIPTIONS_PER_SECOND": "0",
+}
+
 
 @asynccontextmanager
 async def a_system(**environment: str) -> AsyncIterator[System]:
     """Run the whole system in a folder of its own for the block; its services see the given variables."""
     port = free_ports(1)[0]
-    turned = {"ORDER_SVC_METRICS_PORT": str(port), **environment}
+    turned = {**NO_LIMITS, "ORDER_SVC_METRICS_PORT": str(port), **environment}
     before = {name: os.environ.get(name) for name in turned}
     # The parts inherit the environment of whoever starts them.
     os.environ.update(turned)

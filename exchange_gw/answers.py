@@ -54,7 +54,7 @@ def facts_of(execution: Execution, now: datetime, *, cancel_asked: bool = False)
 
     `cancel_asked` says that we have asked for a cancel of the order and have had no answer yet.
     """
-    if execution.is_unknown or execution.is_empty or not execution.cl_ord_id:
+    if execution.is_unknown or execution.is_empty or not order_id_of(execution.cl_ord_id):
         return []
     if execution.exec_type is ExecType.STATUS:
         proved = [_PROVED[execution.status]] if execution.status in _PROVED else []

@@ -66,6 +66,14 @@ class _Sessions:
     def states(self) -> Sequence[SessionState]:
         return [line.state for line in self.lines]
 
+    def logons_again(self) -> int:
+        """Return how many logons there were beside the first of each line."""
+        return sum(max(line.logons - 1, 0) for line in self.lines)
+
+    async def are_up(self) -> bool:
+        """Tell whether all lines are logged on."""
+        return all(map(_is_logged_on, self.lines))
+
 
 @asynccontextmanager
 async def open_app(settings: ExchangeGwSettings, tasks: Tasks) -> AsyncIterator[None]:
@@ -77,10 +85,17 @@ async def open_app(settings: ExchangeGwSettings, tasks: Tasks) -> AsyncIterator[
                 database=settings.mongo_database,
                 driver=settings.mongo_driver,
                 tls=settings.tls,
+                registry=tasks.registry,
             )
         )
         bus = await stack.enter_async_context(
-            open_bus(settings.nats_url, name="exchange_gw", tasks=tasks, login=settings.nats_login)
+            open_bus(
+                settings.nats_url,
+                name="exchange_gw",
+                tasks=tasks,
+                login=settings.nats_login,
+                layout=settings.nats_layout,
+            )
         )
         verifier = await stack.enter_async_context(open_verifier(settings, bus=bus, tasks=tasks))
 
@@ -131,16 +146,19 @@ async def open_app(settings: ExchangeGwSettings, tasks: Tasks) -> AsyncIterator[
             async with asyncio.timeout(PREPARE_SECONDS):
                 await prepared.wait()
 
+        letters = DeadLetterBox(bus)
+        counts = figures.keep_counting(letters=letters.count, parked=room.count, logons=sessions.logons_again)
+        tasks.spawn(counts, name="counts")
         operations = Operations(
             lanes=[opened.lane for opened in lanes],
             feed=feed,
             trading=trading,
-            letters=DeadLetterBox(bus),
+            letters=letters,
             records=operations_store,
             sessions=sessions,
             now=_now,
         )
-        await stack.enter_async_context(
+        health = await stack.enter_async_context(
             serve_rpc(
                 host=settings.host,
                 port=settings.port,
@@ -150,8 +168,11 @@ async def open_app(settings: ExchangeGwSettings, tasks: Tasks) -> AsyncIterator[
                 tls=settings.grpc_server_tls,
                 reflect=settings.reflection,
                 grace_seconds=settings.stop_grace_seconds,
+                registry=tasks.registry,
             )
         )
+        dependencies = {"nats": bus.ping, "mongo": database.ping, "venue": sessions.are_up}
+        tasks.spawn(health.watch(dependencies), name="dependencies")
         yield
 
 

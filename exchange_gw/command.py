@@ -97,6 +97,10 @@ def _change(order_id: str, number: int) -> str:
     return f"{order_id}-{number}" if number else order_id
 
 
+# No order is changed so often.
+_MOST_DIGITS = 9
+
+
 def order_id_of(cl_ord_id: str) -> str:
     """Return the order that a ClOrdID of ours speaks of (order ids have no dash)."""
     return cl_ord_id.partition("-")[0]
@@ -105,4 +109,4 @@ def order_id_of(cl_ord_id: str) -> str:
 def number_of(cl_ord_id: str) -> int:
     """Return the number of the change that a ClOrdID of ours stands for; 0 for the order itself or a cancel."""
     number = cl_ord_id.partition("-")[2]
-    return int(number) if number.isdecimal() else 0
+    return int(number) if number.isdecimal() and len(number) <= _MOST_DIGITS else 0

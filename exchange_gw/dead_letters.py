@@ -27,6 +27,10 @@ class DeadLetterBox:
                 kept.append(_letter(heard))
         return list(reversed(kept))
 
+    async def count(self) -> int:
+        """Return how many letters there are."""
+        return await self._bus.count(DEAD_LETTERS)
+
     async def find(self, letter_id: int) -> DeadLetter | None:
         """Return one letter; None when there is none of that id."""
         async with aclosing(self._bus.history(DEAD_LETTERS, _ALL, after=letter_id - 1)) as letters:

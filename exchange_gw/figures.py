@@ -1,6 +1,8 @@
 """What exchange_gw measures of itself, for /metrics. Names and meaning: docs/metrics.md."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
@@ -8,7 +10,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from exchange_gw.report import Hops, Kind, Report
 from exchange_gw.trading import TradingState
+from runtime.errors import Unavailable
+from runtime.figures import Queues, Reconnects, shared
 from runtime.metrics import FAST_BUCKETS
+
+COUNT_SECONDS = 15.0
 
 
 class Figures:
@@ -34,8 +40,11 @@ class Figures:
         self.letters = Counter("dead_letters", "Messages buried.", ["stream", "reason"], registry=registry)
         self._session_up = Gauge("fix_session_up", "1 while this process is logged on.", ["session"], registry=registry)
         self._trading = Gauge("trading_state", "1 for the state that holds.", ["state"], registry=registry)
-        self._depth = Gauge("queue_depth", "What waits in a bounded queue.", ["queue"], registry=registry)
-        self._capacity = Gauge("queue_capacity", "How much it may hold.", ["queue"], registry=registry)
+        self._waiting_letters = Gauge(
+            "dead_letters_waiting", "Dead letters that nobody has replayed or discarded.", registry=registry
+        )
+        self._parked = Gauge("commands_parked", "Commands that wait in the database.", registry=registry)
+        self._queues, self._reconnects = shared(registry, Queues), shared(registry, Reconnects).of("fix")
         self._held = Gauge("commands_held", "Commands that wait in this process.", ["lane"], registry=registry)
         self._unanswered = Gauge(
             "orders_unanswered", "Requests that the exchange has not answered.", ["lane"], registry=registry
@@ -70,8 +79,20 @@ class Figures:
 
     def watch_queue(self, name: str, depth: Callable[[], int], *, capacity: int) -> None:
         """Show how much waits in a queue."""
-        self._depth.labels(name).set_function(depth)
-        self._capacity.labels(name).set(capacity)
+        self._queues.watch(name, depth, capacity=capacity)
+
+    async def keep_counting(
+        self, *, letters: Callable[[], Awaitable[int]], parked: Callable[[], Awaitable[int]], logons: Callable[[], int]
+    ) -> None:
+        """Ask now and then, for ever, how much waits in the broker and in the database, and how often we logged on again."""
+        counted = 0
+        while True:
+            for gauge, count in ((self._waiting_letters, letters), (self._parked, parked)):
+                with suppress(Unavailable):
+                    gauge.set(await count())
+            counted, before = logons(), counted
+            self._reconnects.inc(counted - before)
+            await asyncio.sleep(COUNT_SECONDS)
 
     def watch_lane(self, group: int, *, unanswered: Callable[[], int], held: Callable[[], int]) -> None:
         """Show what waits in a lane."""

@@ -88,9 +88,9 @@ class TickReader:
 
     def _put(self, tick: Tick, kind: bytes, price: bytes, size: bytes) -> None:
         if kind == TRADE:
-            tick.price_micros, tick.size = self._price(price), int(size or 0)
+            tick.price_micros, tick.size = self._price(price), _count(size)
         elif kind == VOLUME:
-            tick.volume = int(size or 0)
+            tick.volume = _count(size)
         elif kind in _PRICES:
             setattr(tick, _PRICES[kind], self._price(price))
 
@@ -112,7 +112,7 @@ class TickReader:
 
     def _sequence(self, symbol: str, text: bytes) -> int:
         # A venue that does not count per symbol is counted by us: messages of a session come in order.
-        number = int(text) if text else self._counted.get(symbol, 0) + 1
+        number = _count(text) if text else self._counted.get(symbol, 0) + 1
         self._counted[symbol] = number
         return number
 
@@ -135,10 +135,30 @@ def _instrument(entry: dict[bytes, bytes]) -> Instrument:
         name=text(b"107"),
         exchange=text(b"207"),
         currency=text(b"15"),
-        tick_size_micros=micros_from_text(text(b"969") or "0.01", field="969"),
-        lot_size=_whole(text(b"561") or "1"),
-        max_quantity=_whole(text(b"1140") or "0"),
+        tick_size_micros=max(micros_from_text(text(b"969") or "0.01", field="969"), 1),
+        # A step of nothing is no rule; the smallest step says the same, and can be divided by.
+        lot_size=max(_whole(text(b"561") or "1"), 1),
+        max_quantity=max(_whole(text(b"1140") or "0"), 0),
     )
+
+
+_MOST_DIGITS = 18
+_COUNT = re.compile(rb"([0-9]{1,18})(?:\.0*)?")
+
+
+def _count(text: bytes) -> int:
+    """Read a number of shares or of messages; FIX lets a quantity have decimals. Raises UnreadableMarketData.
+
+    One that no message of ours can carry must not get as far as the bus.
+    """
+    if text.isdigit() and len(text) <= _MOST_DIGITS:
+        return int(text)
+    if not text:
+        return 0
+    match = _COUNT.fullmatch(text)
+    if match is None:
+        raise UnreadableMarketData(f"not a whole number: {text[:30]!r}")
+    return int(match[1])
 
 
 def _whole(text: str) -> int:

@@ -66,6 +66,8 @@ _MESSAGE_REFUSALS = {
 OTHER_REFUSAL = "REFUSED_BY_EXCHANGE"
 _ALL_ORDERS = "7"
 _POSS_RESEND = 97
+# More no message of ours can carry.
+_MOST_DIGITS = 18
 
 
 def request_of(command: Command, now: datetime, *, again: bool) -> Message:
@@ -226,7 +228,7 @@ def shares_from(text: str | None) -> int:
     """Read a quantity of whole shares, which FIX allows to be written as a decimal."""
     if not text:
         return 0
-    if text.isdecimal():
+    if text.isdecimal() and len(text) <= _MOST_DIGITS:
         return int(text)
     micros = micros_from_text(text, field="quantity")
     if micros % MICROS:

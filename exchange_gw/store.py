@@ -15,6 +15,7 @@ from exchange_gw.ports import Break, Note
 from exchange_gw.report import Verdict
 from exchange_gw.trading import Act, Permission, TradingState
 from runtime.databases import Database, DatabaseUnavailable, Document, Session
+from runtime.schema_version import ensure_version
 
 DUPLICATE_KEY = 11000
 _PERMISSION_ID = "trading_state"
@@ -44,7 +45,8 @@ class MongoJournal:
         self._prepared = asyncio.Event()
 
     async def prepare(self) -> None:
-        """Make collections and indexes. Raises DatabaseUnavailable."""
+        """Make collections and indexes. Raises SchemaTooNew and DatabaseUnavailable."""
+        await ensure_version(self._database, "exchange_gw")
         await self._database.ensure_collections("journal", "sessions", "breaks", "settings", "audit")
         await self._database.read(self._breaks.create_index([("create_time", DESCENDING), ("_id", ASCENDING)]))
         self._prepared.set()

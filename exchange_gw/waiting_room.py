@@ -60,6 +60,10 @@ class WaitingRoom:
         """Return commands whose time has come, not too many at once."""
         return await self._find({"group": group, "until": {"$lte": now}}, "until")
 
+    async def count(self) -> int:
+        """Return how many commands of all groups are parked."""
+        return int(await self._database.read(self._parked.count_documents({})))
+
     async def release(self, group: int, places: Collection[str]) -> None:
         """Let commands go that are done with."""
         names = [f"{group}~{place}" for place in places]

@@ -3,6 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
+
+from redis.asyncio import Redis
 
 from order_svc import rpc, wire
 from order_svc.attention import Attention, Patience
@@ -21,6 +24,8 @@ from order_svc.store import MongoOrderStore
 from order_svc.survey import MongoSurvey
 from order_svc.updates import AccountUpdates, ToldUpdates
 from runtime.databases import open_mongo, open_redis
+from runtime.figures import Queues, shared
+from runtime.health import Check
 from runtime.identity import open_verifier
 from runtime.jetstream import open_bus
 from runtime.leases import Lease
@@ -42,11 +47,18 @@ async def open_app(settings: OrderSettings, tasks: Tasks) -> AsyncIterator[None]
                 database=settings.mongo_database,
                 driver=settings.mongo_driver,
                 tls=settings.tls,
+                registry=tasks.registry,
             )
         )
         redis = await stack.enter_async_context(open_redis(settings.redis_url, tls=settings.tls))
         bus = await stack.enter_async_context(
-            open_bus(settings.nats_url, name="order_svc", tasks=tasks, login=settings.nats_login)
+            open_bus(
+                settings.nats_url,
+                name="order_svc",
+                tasks=tasks,
+                login=settings.nats_login,
+                layout=settings.nats_layout,
+            )
         )
         verifier = await stack.enter_async_context(open_verifier(settings, bus=bus, tasks=tasks))
         receipts = await stack.enter_async_context(open_receipts(bus))
@@ -78,6 +90,7 @@ async def open_app(settings: OrderSettings, tasks: Tasks) -> AsyncIterator[None]
             session_end=session_end,
             max_batch=settings.group_size,
         )
+        shared(tasks.registry, Queues).watch("placements", lambda: placements.waiting, capacity=placements.capacity)
         orders = Orders(store, placements, finished, market, limits=limits, now=_now)
         # A relay for each order database; its name need not be a key in NATS KV.
         lease = Lease(bus, f"relay.{encode_token(settings.mongo_database)}", ttl_seconds=settings.lease_seconds)
@@ -102,7 +115,7 @@ async def open_app(settings: OrderSettings, tasks: Tasks) -> AsyncIterator[None]
         tasks.spawn(placements.run(), name="placements")
         tasks.spawn(hear_reports(bus, orders, _now, figures.count_letter), name="reports")
         tasks.spawn(relay.run(), name="relay")
-        await stack.enter_async_context(
+        health = await stack.enter_async_context(
             serve_rpc(
                 host=settings.host,
                 port=settings.port,
@@ -123,9 +136,16 @@ async def open_app(settings: OrderSettings, tasks: Tasks) -> AsyncIterator[None]
                 tls=settings.grpc_server_tls,
                 reflect=settings.reflection,
                 grace_seconds=settings.stop_grace_seconds,
+                registry=tasks.registry,
             )
         )
+        dependencies: dict[str, Check] = {"nats": bus.ping, "mongo": database.ping, "redis": partial(_ask, redis)}
+        tasks.spawn(health.watch(dependencies), name="dependencies")
         yield
+
+
+async def _ask(redis: Redis) -> None:
+    await redis.exists("ping")
 
 
 def _now() -> datetime:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import datetime
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from order_svc.service import Orders
 from runtime import logs
 from runtime.crash_points import reach
 from runtime.dead_letters import bury
-from runtime.errors import Malformed, TradingError
+from runtime.errors import InvalidArgument, Malformed, TradingError
 from runtime.jetstream import Bus, Heard
 from runtime.money import micros_from_text
 from runtime.process import Tasks
@@ -41,6 +41,8 @@ BUSY_LINGER_SECONDS = 0.025
 MAX_FACTS = 100
 # A report that has broken something so often is given up.
 MOST_DELIVERIES = 5
+EVERY_INSTRUMENT = "instruments.*"
+# What is said live may be lost.
 INSTRUMENTS_EVERY_SECONDS = 30.0
 FIRST_INSTRUMENTS_SECONDS = 0.5
 
@@ -60,33 +62,51 @@ async def hear_reports(bus: Bus, orders: Orders, now: Clock, count_letter: Calla
     `count_letter` hears the stream and the reason of each dead letter.
     """
     subjects = [f"orders.reports.{partition}" for partition in range(ORDER_PARTITIONS)]
-    async for deliveries in bus.pull(
+    pulled = bus.pull(
         ORDER_REPORTS,
         durable=REPORTS_DURABLE,
         subjects=subjects,
         max_batch=MAX_FACTS,
         linger_seconds=LINGER_SECONDS,
         busy_linger_seconds=BUSY_LINGER_SECONDS,
-    ):
-        reach("K13")
-        facts: dict[str, list[Fact]] = {}
-        readable: list[tuple[str, Delivery]] = []
-        for delivery in deliveries:
+    )
+    async with aclosing(pulled) as batches:  # type: ignore[type-var]  # an async generator behind its iterator type
+        async for deliveries in batches:
             try:
-                order_id, fact = wire.fact_from(delivery.payload, now=now())
-            except Malformed as error:
-                await _bury(bus, delivery, "MALFORMED", error, count_letter)
-                continue
-            facts.setdefault(order_id, []).append(fact)
-            readable.append((order_id, delivery))
-        locked, spoilt = await _fold(orders, facts)
-        for order_id, delivery in readable:
-            if order_id in spoilt and delivery.deliveries >= MOST_DELIVERIES:
-                await _bury(bus, delivery, "FAILED", spoilt[order_id], count_letter)
-            elif order_id in locked or order_id in spoilt:
-                await delivery.nak()
-            else:
-                await delivery.ack()
+                await _hear(bus, orders, now, deliveries, count_letter)
+            except asyncio.CancelledError:
+                # Whoever goes on gets them at once, not when the broker has missed our answers.
+                for delivery in deliveries:
+                    await delivery.nak(0)
+                raise
+
+
+async def _hear(
+    bus: Bus,
+    orders: Orders,
+    now: Clock,
+    deliveries: Sequence[Delivery],
+    count_letter: Callable[[str, str], None],
+) -> None:
+    reach("K13")
+    facts: dict[str, list[Fact]] = {}
+    readable: list[tuple[str, Delivery]] = []
+    for delivery in deliveries:
+        try:
+            order_id, fact = wire.fact_from(delivery.payload, now=now())
+        except Malformed as error:
+            await _bury(bus, delivery, "MALFORMED", error, count_letter)
+            continue
+        facts.setdefault(order_id, []).append(fact)
+        readable.append((order_id, delivery))
+    locked, spoilt = await _fold(orders, facts)
+    for order_id, delivery in readable:
+        if order_id in spoilt and delivery.deliveries >= MOST_DELIVERIES:
+            await _bury(bus, delivery, "FAILED", spoilt[order_id], count_letter)
+        elif order_id in locked or order_id in spoilt:
+            await delivery.nak()
+        else:
+            await delivery.ack()
 
 
 async def _fold(orders: Orders, facts: Mapping[str, Sequence[Fact]]) -> tuple[set[str], dict[str, Exception]]:
@@ -134,8 +154,13 @@ async def hear_market(bus: Bus, market: MarketMemory, tasks: Tasks) -> AsyncIter
     async def hear_state(heard: Heard) -> None:
         _take_state(market, heard.payload)
 
+    async def hear_instruments(heard: Heard) -> None:
+        _take_instruments(market, heard.payload)
+
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(bus.listen(quotes_live(None), hear_quotes))
+        # They come in several messages, so that a look at the wrong moment finds a part of them.
+        await stack.enter_async_context(bus.listen(EVERY_INSTRUMENT, hear_instruments))
         await stack.enter_async_context(bus.listen(trading_state(), hear_state))
         async for heard in bus.last_values(QUOTES, "quotes.last.*"):
             _take_quotes(market, heard.payload)
@@ -157,11 +182,21 @@ async def _follow_instruments(bus: Bus, market: MarketMemory) -> None:
 
 
 async def _read_instruments(bus: Bus, market: MarketMemory) -> None:
-    async for heard in bus.last_values(INSTRUMENTS, "instruments.*"):
-        for one in price_pb2.InstrumentBatch.FromString(heard.payload).instruments:
-            market.hear_instrument(
-                Instrument(one.symbol, micros_from_text(one.tick_size), one.lot_size, one.max_quantity, one.tradable)
-            )
+    async for heard in bus.last_values(INSTRUMENTS, EVERY_INSTRUMENT):
+        _take_instruments(market, heard.payload)
+
+
+def _take_instruments(market: MarketMemory, payload: bytes) -> None:
+    try:
+        listed = [
+            Instrument(one.symbol, micros_from_text(one.tick_size), one.lot_size, one.max_quantity, one.tradable)
+            for one in price_pb2.InstrumentBatch.FromString(payload).instruments
+        ]
+    except (DecodeError, InvalidArgument) as error:
+        logger.error("instruments cannot be read", error=str(error))
+        return
+    for instrument in listed:
+        market.hear_instrument(instrument)
 
 
 def _take_quotes(market: MarketMemory, payload: bytes) -> None:

@@ -133,6 +133,16 @@ class Placements:
         """
         return await self._batcher.add(wish)
 
+    @property
+    def waiting(self) -> int:
+        """How many wishes wait for a transaction."""
+        return self._batcher.depth
+
+    @property
+    def capacity(self) -> int:
+        """How many may wait; more are refused."""
+        return self._batcher.capacity
+
     async def _place_together(self, wishes: Sequence[Wish]) -> Sequence[Placed | Exception]:
         known = await self._known([wish.order_id for wish in wishes])
         reach("K1")

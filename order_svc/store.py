@@ -18,6 +18,7 @@ from order_svc.service import Change, OrderFilter
 from runtime.crash_points import reach
 from runtime.databases import Database, Session
 from runtime.errors import Contended, InvalidArgument
+from runtime.schema_version import ensure_version
 
 AUDIT = "audit"
 DUPLICATE_KEY = 11000
@@ -47,7 +48,11 @@ class MongoOrderStore:
         self._lists = self._orders.with_options(read_concern=ReadConcern("snapshot"))
 
     async def ensure_indexes(self) -> None:
-        """Make the collections and the one index beside the primary key: an account's history, newest first."""
+        """Make the collections and the one index beside the primary key: an account's history, newest first.
+
+        Raises SchemaTooNew and DatabaseUnavailable.
+        """
+        await ensure_version(self._database, "order_svc")
         await self._database.ensure_collections(ORDERS, OUTBOX, TOKENS, AUDIT)
         await self._database.read(self._orders.create_index([("account_id", 1), ("create_time", DESCENDING)]))
 

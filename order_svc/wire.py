@@ -11,12 +11,19 @@ from gen.trading.v1 import exchange_pb2, order_pb2
 from order_svc.event import Asks, Changed, Command, Event, Message
 from order_svc.fact import Fact, Kind, Reason, Source
 from order_svc.order import Order, State
-from runtime.errors import Malformed
+from runtime.errors import InvalidArgument, Malformed
 from runtime.money import text_from_micros, text_or_empty
 from runtime.subjects import order_command, order_update
 
 _Order = order_pb2.Order
 _Report = exchange_pb2.ExecutionReport
+_STATE_OF = {_Order.State.Value(state.value): state for state in State}
+
+
+class InvalidState(InvalidArgument):
+    """A number that is no state of an order."""
+
+    reason = "INVALID_STATE"
 
 
 def message_of(event: Event) -> Message:
@@ -202,8 +209,11 @@ def _hops_from(report: exchange_pb2.ExecutionReport) -> tuple[int, ...]:
 
 
 def states_from(values: Iterable[order_pb2.Order.State.ValueType]) -> frozenset[State]:
-    """Return the states that a filter names; the unspecified value means nothing."""
-    return frozenset(State(_Order.State.Name(value)) for value in values if value)
+    """Return the states that a filter names; the unspecified value means nothing. Raises InvalidState."""
+    unknown = [value for value in values if value and value not in _STATE_OF]
+    if unknown:
+        raise InvalidState(f"there is no state {unknown[0]}", field="states", actual=unknown[0])
+    return frozenset(_STATE_OF[value] for value in values if value)
 
 
 def _reason_from(reason: order_pb2.Reason) -> Reason:

@@ -9,6 +9,7 @@ from functools import partial
 
 from pymongo.errors import PyMongoError
 
+from price_svc import figures
 from price_svc.announcer import QuoteAnnouncer
 from price_svc.bar import BarBook
 from price_svc.board import Board
@@ -59,10 +60,17 @@ async def open_app(settings: PriceSettings, tasks: Tasks) -> AsyncIterator[None]
                 database=settings.mongo_database,
                 driver=settings.mongo_driver,
                 tls=settings.tls,
+                registry=tasks.registry,
             )
         )
         bus = await stack.enter_async_context(
-            open_bus(settings.nats_url, name="price_svc", tasks=tasks, login=settings.nats_login)
+            open_bus(
+                settings.nats_url,
+                name="price_svc",
+                tasks=tasks,
+                login=settings.nats_login,
+                layout=settings.nats_layout,
+            )
         )
         verifier = await stack.enter_async_context(open_verifier(settings, bus=bus, tasks=tasks))
 
@@ -92,6 +100,7 @@ async def open_app(settings: PriceSettings, tasks: Tasks) -> AsyncIterator[None]
             clock_ns=clock_ns,
         )
         ears = Ears(bus, feed, announcer=announcer, holdings=holdings, marks=marks, clock_ns=clock_ns)
+        figures.show(tasks.registry, board=board, feed=feed, holdings=holdings, history=history, clock_ns=clock_ns)
         ownership = Ownership(
             bus,
             Desk(
@@ -136,7 +145,7 @@ async def open_app(settings: PriceSettings, tasks: Tasks) -> AsyncIterator[None]
         # While all of them still run.
         stack.push_async_callback(ownership.leave)
 
-        await stack.enter_async_context(
+        health = await stack.enter_async_context(
             serve_rpc(
                 host=settings.host,
                 port=settings.port,
@@ -146,8 +155,10 @@ async def open_app(settings: PriceSettings, tasks: Tasks) -> AsyncIterator[None]
                 tls=settings.grpc_server_tls,
                 reflect=settings.reflection,
                 grace_seconds=settings.stop_grace_seconds,
+                registry=tasks.registry,
             )
         )
+        tasks.spawn(health.watch({"nats": bus.ping, "mongo": database.ping}), name="dependencies")
         # First of all on the way out: streams never end by themselves.
         stack.callback(prices.close)
         yield

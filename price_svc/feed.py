@@ -56,6 +56,8 @@ class Feed:
     ) -> None:
         self._board, self._books, self._holdings, self._watches = board, books, holdings, watches
         self._store, self._announcer, self._clock_ns = store, announcer, clock_ns
+        # Ticks that were newer than what was known, and that were not.
+        self.taken_ticks = self.stale_ticks = 0
         # Ticks dropped because a number in them was absurd.
         self.implausible_ticks = 0
 
@@ -74,6 +76,7 @@ class Feed:
             if quote is None:
                 # Read again after a takeover: no news for the quote, but perhaps for the bars that were left to us.
                 self._books.count(tick, venue_now_ns=tick.time_ns)
+                self.stale_ticks += 1
                 continue
             accepted.append(tick)
             changed[tick.symbol] = quote
@@ -82,6 +85,7 @@ class Feed:
             self._books.add_day(quote)
             self._books.count(tick, venue_now_ns=self._board.feed.venue_now_ns(now_ns))
         if changed:
+            self.taken_ticks += len(accepted)
             self._store.keep_ticks(accepted)
             self._tell(changed.values(), turned.values())
         for change in phases:

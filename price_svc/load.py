@@ -15,9 +15,10 @@ from price_svc import blocks
 from price_svc.bar import INTERVALS, Bar
 from price_svc.past_file import MAX_SOURCE, BadFile, BadLine, Layout, PastFile, open_past
 from price_svc.past_store import Loaded, PastWriter
-from price_svc.schema import prepare_past
+from price_svc.schema import SERVICE, prepare_past
 from price_svc.settings import PriceSettings
 from runtime.databases import Database, DatabaseUnavailable, open_mongo
+from runtime.schema_version import ensure_version
 from runtime.settings import SettingsError, load
 
 DONE, FAILED, WRONG = 0, 1, 2
@@ -179,6 +180,7 @@ async def run(arguments: Sequence[str] | None, screen: Screen | None = None) -> 
     settings = load(PriceSettings)
     url, driver = settings.mongo_url.get_secret_value(), settings.mongo_driver
     async with open_mongo(url, database=settings.mongo_database, driver=driver) as database:
+        await ensure_version(database, SERVICE)
         await prepare_past(database)
         loader = Loader(database, screen or Screen(), wishes)
         for path in wishes.files:

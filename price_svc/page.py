@@ -45,9 +45,16 @@ def key_in(question: str, token: str, *kinds: type) -> Key:
         mark, *key = json.loads(text)
     except (binascii.Error, ValueError, TypeError, RecursionError):
         raise _refusal() from None
-    if mark != _mark(question) or [type(part) for part in key] != list(kinds):
+    if mark != _mark(question) or [type(part) for part in key] != list(kinds) or not all(map(_is_storable, key)):
         raise _refusal()
     return tuple(key)
+
+
+def _is_storable(part: int | str) -> bool:
+    """Tell whether a database can be asked for it: a number of 64 bits, a text without halves of surrogate pairs."""
+    if isinstance(part, int):
+        return -(2**63) <= part < 2**63
+    return part.isascii() or not any("\ud800" <= char <= "\udfff" for char in part)
 
 
 def _refusal() -> InvalidPageToken:

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from typing import TypeAlias
-from uuid import uuid4
 
 from runtime import logs, subjects
 from runtime.jetstream import Bus, Heard
+from runtime.leases import new_holder
 
 BEAT_SECONDS = 0.5
 # Three beats may be lost; who is taken for dead and is not still has its leases.
@@ -25,7 +25,7 @@ class Presence:
 
     def __init__(self, bus: Bus, changed: Listener) -> None:
         self._bus, self._changed = bus, changed
-        self.us = uuid4().hex
+        self.us = new_holder()
         self._heard: dict[str, float] = {}
         self._is_leaving = False
         # When we looked last who is dead.

@@ -11,7 +11,10 @@ from pymongo.errors import OperationFailure
 
 from runtime import logs
 from runtime.databases import Database
+from runtime.schema_version import ensure_version
 
+# Whose schema version it is, in the collection `schema`.
+SERVICE = "price_svc"
 # What expired is deleted in slices of so much of its time, one at each sweep, so that nobody waits for it long.
 SLICE = timedelta(minutes=10)
 # What expired longer ago than this goes at once at the first sweep; there is none unless the service was away that long.
@@ -76,8 +79,9 @@ class Preparation:
 
 async def prepare(database: Database, *, ticks_kept: timedelta) -> Expiry:
     """Make what is missing, the collections first: one that is made while another process already writes to it locks SecantusDB
-    up, for ever. Ticks are a time-series collection where the server has them. Raises DatabaseUnavailable.
+    up, for ever. Ticks are a time-series collection where the server has them. Raises SchemaTooNew and DatabaseUnavailable.
     """
+    await ensure_version(database, SERVICE)
     await database.ensure_collections("bars", "unfinished_bars", "instruments", "past_bars")
     by_expiry = IndexModel([("expire_time", pymongo.ASCENDING)])
     await _index(
@@ -93,7 +97,7 @@ async def prepare(database: Database, *, ticks_kept: timedelta) -> Expiry:
 
 
 async def prepare_past(database: Database) -> None:
-    """Make what loaded bars need. Raises DatabaseUnavailable."""
+    """Make what loaded bars need. Raises SchemaTooNew and DatabaseUnavailable."""
     by_block = IndexModel([(name, pymongo.ASCENDING) for name in ("symbol", "interval", "block")])
     await _index(database, "past_bars", by_block, IndexModel([("expire_time", pymongo.ASCENDING)]))
 

@@ -58,9 +58,13 @@ class MongoHistory:
         self._bars: Backlog[tuple[str, int, int], Bar] = Backlog(limit=MAX_BARS)
         self._instruments: Backlog[str, Instrument] = Backlog(limit=MAX_INSTRUMENTS)
         self._told_at = 0.0
+        # By the monotonic clock: since when something has waited, and what came after the write under way began.
+        self._since = self._next_since = 0.0
+        self._spoilt = 0
 
     def keep_ticks(self, ticks: Iterable[Tick]) -> None:
         """Keep ticks, oldest first, until the retention ends."""
+        self._begin_to_wait()
         for tick in ticks:
             place = tick.symbol, tick.epoch
             together = self._gathering.setdefault(place, [])
@@ -73,6 +77,7 @@ class MongoHistory:
 
     def keep_bars(self, final: Iterable[Bar]) -> None:
         """Keep bars that are final."""
+        self._begin_to_wait()
         for bar in final:
             self._bars.put(bar.key, bar)
 
@@ -85,6 +90,21 @@ class MongoHistory:
     def waiting_ticks(self) -> int:
         """How many ticks are not written yet."""
         return self._gathered + self._ticks.weight
+
+    @property
+    def waiting_bars(self) -> int:
+        """How many bars are not written yet."""
+        return len(self._bars)
+
+    @property
+    def behind_seconds(self) -> float:
+        """How long the oldest tick or bar has been waiting."""
+        return time.monotonic() - self._since if self._since else 0.0
+
+    @property
+    def lost(self) -> int:
+        """How many ticks and bars were given up."""
+        return self._ticks.dropped + self._bars.dropped + self._spoilt
 
     @property
     def dropped_ticks(self) -> int:
@@ -132,12 +152,14 @@ class MongoHistory:
 
     async def flush(self) -> None:
         """Write all that waits. Raises DatabaseUnavailable, TimeoutError or PyMongoError; what was not written still waits."""
+        self._next_since = 0.0
         expiry = await self._in_time(self._preparation.expiry())
         await self._drain("instruments", self._instruments, documents.instrument_to)
         await self._drain("bars", self._bars, documents.bar_to)
         # Not before something was written: while the database is away ticks stay together.
         self._cut_all()
         await self._drain("ticks", self._ticks, lambda ticks: documents.ticks_to(ticks, kept=self._kept))
+        self._since = self._next_since
         await self._in_time(expiry.sweep(datetime.now(UTC)))
 
     async def _drain(self, name: str, backlog: Backlog[K, V], to_document: Callable[[V], Document]) -> None:
@@ -148,6 +170,7 @@ class MongoHistory:
                 raise
             except Exception as error:
                 # A document that cannot even be encoded would be in the way for ever.
+                self._spoilt += len(batch)
                 logger.error("history dropped", collection=name, documents=len(batch), exc_info=error)
             backlog.remove(batch)
 
@@ -164,6 +187,11 @@ class MongoHistory:
             await self._database.read(
                 collection.bulk_write([ReplaceOne({"_id": item["_id"]}, item) for item in there], ordered=False)
             )
+
+    def _begin_to_wait(self) -> None:
+        now = time.monotonic()
+        self._since = self._since or now
+        self._next_since = self._next_since or now
 
     def _cut(self, place: tuple[str, int]) -> None:
         together = self._gathering.pop(place)

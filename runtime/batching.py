@@ -43,6 +43,16 @@ class Batcher(Generic[Item, Result]):
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
 
+    @property
+    def depth(self) -> int:
+        """How many items wait."""
+        return len(self._waiting)
+
+    @property
+    def capacity(self) -> int:
+        """How many may wait."""
+        return self._max_waiting
+
     async def add(self, item: Item) -> Result:
         """Return what the flush made of the item. Raises TooBusy when too much waits already."""
         if len(self._waiting) >= self._max_waiting:

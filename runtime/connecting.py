@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
@@ -33,8 +34,12 @@ def inbox_of(name: str) -> str:
     return f"_INBOX_{re.sub(r'[^A-Za-z0-9_-]', '-', name)}"
 
 
-async def connect(url: str, *, name: str, login: BusLogin | None) -> Client:
-    """Connect and stay connected for ever. Raises CannotConnect, and TlsError for certificate files that cannot be used."""
+async def connect(
+    url: str, *, name: str, login: BusLogin | None, came_back: Callable[[], None] = lambda: None
+) -> Client:
+    """Connect and stay connected for ever; `came_back` is called whenever the connection was lost and made again.
+
+    Raises CannotConnect, and TlsError for certificate files that cannot be used."""
 
     async def say_error(error: Exception) -> None:
         # Must not raise: that would end the read loop behind the client's back.
@@ -44,6 +49,7 @@ async def connect(url: str, *, name: str, login: BusLogin | None) -> Client:
         logger.warning("bus away")
 
     async def say_back() -> None:
+        came_back()
         logger.info("bus back")
 
     try:

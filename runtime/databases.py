@@ -7,13 +7,16 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import pymongo
 import redis.asyncio as redis
+from prometheus_client import CollectorRegistry, Counter
 from pymongo import AsyncMongoClient, ReadPreference
 from pymongo.errors import CollectionInvalid, PyMongoError
+from pymongo.monitoring import ServerClosedEvent, ServerDescriptionChangedEvent, ServerListener, ServerOpeningEvent
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from runtime import logs
 from runtime.errors import Contended, Outcome, Unavailable
+from runtime.figures import Reconnects, shared
 from runtime.tls import Tls
 
 Driver: TypeAlias = Literal["motor", "pymongo"]
@@ -28,6 +31,8 @@ OPERATION_SECONDS = 5.0
 # A transaction that lost this many races against others gives up: a document may stay locked for as long as a dead client's
 # transaction lives, and who waits together with others must not make them wait.
 RACES = 10
+# What the drivers call a server that does not answer.
+UNKNOWN = "Unknown"
 # Durable writes, reads from the primary, bounded waits.
 _OPTIONS: dict[str, Any] = {
     # On the client, as Motor hands an operation to a thread before anything around the call can set a time.
@@ -69,9 +74,13 @@ class Database:
         with _told(), pymongo.timeout(OPERATION_SECONDS):
             await self._client.admin.command("ping")
 
+    async def collection_names(self) -> set[str]:
+        """Return the names of the collections that exist. Raises DatabaseUnavailable."""
+        return set(await self.read(self._database.list_collection_names()))
+
     async def ensure_collections(self, *names: str) -> None:
         """Make collections that do not exist; made at run time they would abort transactions under way."""
-        existing = set(await self.read(self._database.list_collection_names()))
+        existing = await self.collection_names()
         for name in names:
             if name not in existing:
                 with suppress(CollectionInvalid):
@@ -125,6 +134,28 @@ class Database:
         return stream if self._driver == "motor" else await stream
 
 
+class _Returns(ServerListener):
+    """Counts servers that were known, were lost, and are there again; called from the drivers' threads."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self._known: set[Any] = set()
+
+    def opened(self, event: ServerOpeningEvent) -> None:
+        """Nothing: it is not there yet."""
+
+    def description_changed(self, event: ServerDescriptionChangedEvent) -> None:
+        """Count a server that is there, and was not just before."""
+        is_back = event.previous_description.server_type_name == UNKNOWN != event.new_description.server_type_name
+        if is_back and event.server_address in self._known:
+            self._counter.inc()
+        elif is_back:
+            self._known.add(event.server_address)
+
+    def closed(self, event: ServerClosedEvent) -> None:
+        """Nothing: we are closing it."""
+
+
 class _told:  # noqa: N801 - reads as a statement: with _told()
     """Turns the drivers' errors of a dead or slow server into DatabaseUnavailable; errors about the data pass."""
 
@@ -143,7 +174,9 @@ def _is_away(error: PyMongoError) -> bool:
 
 
 @asynccontextmanager
-async def open_mongo(url: str, *, database: str, driver: Driver, tls: Tls | None = None) -> AsyncIterator[Database]:
+async def open_mongo(
+    url: str, *, database: str, driver: Driver, tls: Tls | None = None, registry: CollectorRegistry | None = None
+) -> AsyncIterator[Database]:
     """Open a database; connects on first use. MongoDB must be a replica set, as transactions and change streams need one.
 
     An address with `tls=true` (or mongodb+srv) is called with TLS; `tls` then says whom to trust, unless the address does. Raises
@@ -151,6 +184,8 @@ async def open_mongo(url: str, *, database: str, driver: Driver, tls: Tls | None
     """
     client: Any
     options = _OPTIONS | _mongo_tls(url, tls)
+    if registry is not None:
+        options["event_listeners"] = [_Returns(shared(registry, Reconnects).of("mongo"))]
     if driver == "motor":
         from motor.motor_asyncio import AsyncIOMotorClient  # noqa: PLC0415 - only who chose it pays for it
 

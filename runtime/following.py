@@ -40,13 +40,14 @@ async def follow(
             if deliveries:
                 yield deliveries
     finally:
+        follower.leave()
         await follower.end()
 
 
 class _Follower(Reader):
     def __init__(self, bus: Bus, consumer: Consumer, *, after: int) -> None:
         jetstream = bus.client.jetstream(timeout=PUBLISH_SECONDS)
-        super().__init__(bus.client, jetstream, consumer, bus.ensure_streams)
+        super().__init__(bus.client, jetstream, consumer, bus.ensure_streams, bus.figures)
         self._stem, self._after = consumer.durable, after
         # How many messages our consumer has delivered.
         self._delivered = 0

@@ -1,8 +1,9 @@
 """The bus: one NATS connection, streams made at start, publishing with a receipt, and listening on core NATS."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -16,16 +17,17 @@ from nats.js import api
 from runtime import logs, pulling
 from runtime.connecting import CannotConnect, connect
 from runtime.errors import Unavailable
+from runtime.figures import BusFigures, Reconnects, shared
 from runtime.process import Tasks
-from runtime.settings import BusLogin
+from runtime.pulse import pulse
+from runtime.settings import BusLayout, BusLogin
 from runtime.stored import NotAnswered, stored
-from runtime.streams import ensure_streams
+from runtime.streams import ONE_MACHINE, ensure_streams
 from runtime.subjects import STREAMS
 
 PUBLISH_SECONDS = 2.0
 FLUSH_SECONDS = 5
-PULSE_SECONDS = 5.0
-PULSES_MISSED = 3
+MEASURE_SECONDS = 15.0
 # Core listeners that fall this far behind lose their oldest messages rather than the process its memory.
 LISTENER_MESSAGES = 65_536
 LISTENER_BYTES = 64 << 20
@@ -56,8 +58,9 @@ class Heard:
 class Bus:
     """What a process says and hears on NATS."""
 
-    def __init__(self, client: Client, name: str = "") -> None:
+    def __init__(self, client: Client, name: str, figures: BusFigures, layout: BusLayout = ONE_MACHINE) -> None:
         self._client, self._name = client, name
+        self.figures, self.layout = figures, layout
         self._jetstream = client.jetstream(timeout=PUBLISH_SECONDS)
 
     @property
@@ -77,7 +80,7 @@ class Bus:
 
     async def ensure_streams(self) -> None:
         """Make every stream of the system that does not exist, and bring up to date those that this process owns."""
-        await ensure_streams(self._jetstream, name=self._name)
+        await ensure_streams(self._jetstream, name=self._name, layout=self.layout)
 
     async def publish(
         self, subject: str, payload: bytes, *, event_id: str, headers: Mapping[str, str] | None = None
@@ -87,12 +90,14 @@ class Bus:
         The event id (`Nats-Msg-Id`) makes a repetition within the stream's duplicate window harmless; a repetition counts as
         stored. Raises BusUnavailable when no receipt came: the message may be stored all the same.
         """
+        started = time.monotonic()
         try:
             ack = await self._jetstream.publish(
                 subject, payload, timeout=PUBLISH_SECONDS, headers={**(headers or {}), api.Header.MSG_ID: event_id}
             )
         except (nats.errors.Error, nats.js.errors.Error) as error:
             raise BusUnavailable(f"the broker did not confirm: {error!r}", retry_after_seconds=1.0) from error
+        self.figures.published(subject, time.monotonic() - started)
         return ack.seq
 
     async def publish_live(self, subject: str, payload: bytes) -> None:
@@ -124,17 +129,11 @@ class Bus:
             raise BusUnavailable(f"could not listen to {subject}: {error!r}", retry_after_seconds=1.0) from error
         try:
             # The server answers the ping after it has taken the subscription: from here on nothing is missed.
-            await self._confirm(subject)
+            await self.ping()
             yield
         finally:
             if not self._client.is_closed:
                 await subscription.unsubscribe()
-
-    async def _confirm(self, subject: str) -> None:
-        try:
-            await self._client.flush(timeout=FLUSH_SECONDS)
-        except nats.errors.Error as error:
-            raise BusUnavailable(f"could not listen to {subject}: {error!r}", retry_after_seconds=1.0) from error
 
     def pull(
         self,
@@ -158,6 +157,7 @@ class Bus:
                 stream, durable, tuple(subjects), max_batch, ack_wait_seconds, linger_seconds, busy_linger_seconds
             ),
             self.ensure_streams,
+            self.figures,
         )
 
     async def last_values(self, stream: str, subject: str) -> AsyncGenerator[Heard, None]:
@@ -218,12 +218,26 @@ class Bus:
 
     async def stream_created(self, stream: str) -> tuple[int, int, int]:
         """Return when a stream was made (ms since 1970), its first and its last sequence."""
-        try:
-            info = await self._jetstream.stream_info(stream)
-        except (nats.errors.Error, nats.js.errors.Error) as error:
-            raise BusUnavailable(f"could not ask about {stream}: {error!r}", retry_after_seconds=1.0) from error
+        info = await self._info(stream)
         created = info.created if isinstance(info.created, datetime) else None
         return (int(created.timestamp() * 1000) if created else 0), info.state.first_seq, info.state.last_seq
+
+    async def _info(self, stream: str) -> api.StreamInfo:
+        try:
+            return await self._jetstream.stream_info(stream)
+        except (nats.errors.Error, nats.js.errors.Error) as error:
+            raise BusUnavailable(f"could not ask about {stream}: {error!r}", retry_after_seconds=1.0) from error
+
+    async def count(self, stream: str) -> int:
+        """Return how many messages a stream keeps. Raises BusUnavailable."""
+        return (await self._info(stream)).state.messages
+
+    async def ping(self) -> None:
+        """Return when the broker has answered. Raises BusUnavailable."""
+        try:
+            await self._client.flush(timeout=FLUSH_SECONDS)
+        except nats.errors.Error as error:
+            raise BusUnavailable(f"the broker does not answer: {error!r}", retry_after_seconds=1.0) from error
 
     async def last_on(self, stream: str, subject: str) -> int:
         """Return the sequence of the last stored message on a subject; 0 when there is none."""
@@ -235,40 +249,33 @@ class Bus:
             raise BusUnavailable(f"could not ask {stream}: {error!r}", retry_after_seconds=1.0) from error
         return message.seq or 0
 
-    async def pulse(self) -> None:
-        """Ask the broker for a sign of life for ever. Raises when a connection that looks alive answers nothing.
-
-        nats-py can lose its read loop and still say that it is connected; only an answered question proves life.
-        """
-        missed = 0
+    async def measure(self) -> None:
+        """Ask now and then, for ever, how much waits for this process's readers."""
         while True:
-            await asyncio.sleep(PULSE_SECONDS)
-            if not self._client.is_connected:
-                missed = 0
-                continue
-            try:
-                await self._jetstream.account_info()
-                missed = 0
-            except (nats.errors.Error, nats.js.errors.Error):
-                missed += 1
-                if missed >= PULSES_MISSED:
-                    raise BusUnavailable("connected to the broker, but it has stopped answering") from None
+            await asyncio.sleep(MEASURE_SECONDS)
+            for reader in self.figures.readers.copy():
+                with suppress(nats.errors.Error, nats.js.errors.Error):
+                    await reader.measure()
 
 
 @asynccontextmanager
-async def open_bus(url: str, *, name: str, tasks: Tasks, login: BusLogin | None = None) -> AsyncIterator[Bus]:
+async def open_bus(
+    url: str, *, name: str, tasks: Tasks, login: BusLogin | None = None, layout: BusLayout = ONE_MACHINE
+) -> AsyncIterator[Bus]:
     """Connect to NATS, make the streams, and keep the connection for ever. Raises BusUnavailable when no broker answers.
 
     `name` is the service's own: it decides which streams it may bring up to date and on which subjects it gets answers.
     """
     try:
-        client = await connect(url, name=name, login=login)
+        reconnects = shared(tasks.registry, Reconnects).of("nats")
+        client = await connect(url, name=name, login=login, came_back=reconnects.inc)
     except CannotConnect as error:
         raise BusUnavailable(str(error)) from None
-    bus = Bus(client, name)
+    bus = Bus(client, name, shared(tasks.registry, BusFigures), layout)
     try:
         await bus.ensure_streams()
-        tasks.spawn(bus.pulse(), name="bus pulse")
+        tasks.spawn(pulse(client), name="bus pulse")
+        tasks.spawn(bus.measure(), name="bus figures")
         yield bus
     finally:
         await _close(client)

@@ -10,6 +10,8 @@ before it acts. A process that starts at that very moment cannot notice: there t
 
 import asyncio
 import math
+import os
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -36,6 +38,11 @@ logger = logs.get_logger("runtime.leases")
 _ERRORS = (nats.errors.Error, nats.js.errors.Error, TimeoutError)
 
 
+def new_holder() -> str:
+    """Return a name that nobody else has and that tells an operator who it is: machine (in a cluster the pod) and process."""
+    return f"{socket.gethostname()}.{os.getpid()}.{uuid4().hex[:8]}"
+
+
 class LeaseLost(Exception):
     """The lease is not ours, or no longer: stop acting on it."""
 
@@ -43,13 +50,13 @@ class LeaseLost(Exception):
 class Lease:
     """One thing that one process at a time may do. `name` is a key of letters, digits, "-", "_" and ".".
 
-    Its value in the bucket tells who holds it: `holder`, a name that nobody else has, or by default a random one.
+    Its value in the bucket tells who holds it: `holder`, a name that nobody else has, by default a new one.
     """
 
     def __init__(self, bus: Bus, name: str, *, ttl_seconds: float = TTL_SECONDS, holder: str = "") -> None:
         self._bus, self._name, self._ttl = bus, name, ttl_seconds
         self._jetstream: JetStreamContext = bus.client.jetstream(timeout=ttl_seconds / 3)
-        self._us = (holder or uuid4().hex).encode()
+        self._us = (holder or new_holder()).encode()
         self._bucket: KeyValue | None = None
         self._revision = 0
         # By the monotonic clock: until when it is ours, and from when on it may be used.
@@ -157,7 +164,7 @@ class Lease:
 
     async def _open_bucket(self) -> KeyValue:
         if self._bucket is None:
-            config = api.KeyValueConfig(bucket=BUCKET, ttl=self._ttl, history=1)
+            config = api.KeyValueConfig(bucket=BUCKET, ttl=self._ttl, history=1, replicas=self._bus.layout.replicas)
             try:
                 self._bucket = await self._jetstream.create_key_value(config)
             except nats.js.errors.BadRequestError:

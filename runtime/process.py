@@ -101,7 +101,7 @@ async def _live(service: str, settings: S, open_app: OpenApp[S]) -> int:
             tasks = Tasks(group, registry)
             stopped = group.create_task(stop.wait(), name="signals")
             with (
-                serve_metrics(registry, port=settings.metrics_port),
+                serve_metrics(registry, host=settings.metrics_host, port=settings.metrics_port),
                 watching(registry, limit_seconds=settings.loop_limit_seconds),
             ):
                 async with open_app(settings, tasks):

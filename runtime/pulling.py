@@ -18,6 +18,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext, api
 
 from runtime import logs
+from runtime.figures import BusFigures
 
 # A frozen reader's open request swallows messages for no longer than this.
 EXPIRES_SECONDS = 5.0
@@ -102,10 +103,14 @@ class Delivery:
 
 
 async def pull(
-    client: Client, jetstream: JetStreamContext, consumer: Consumer, ensure_streams: Callable[[], Awaitable[None]]
+    client: Client,
+    jetstream: JetStreamContext,
+    consumer: Consumer,
+    ensure_streams: Callable[[], Awaitable[None]],
+    figures: BusFigures,
 ) -> AsyncIterator[list[Delivery]]:
     """Return lists of deliveries for ever, each list as soon as there is one message, at most `max_batch` long."""
-    reader = Reader(client, jetstream, consumer, ensure_streams)
+    reader = Reader(client, jetstream, consumer, ensure_streams, figures)
     await reader.repair()
     subscription = await client.subscribe(reader.inbox, cb=reader.take)
     try:
@@ -114,8 +119,12 @@ async def pull(
             if deliveries:
                 yield deliveries
     finally:
+        reader.leave()
         if not client.is_closed:
             await subscription.unsubscribe()
+            # Whoever goes on gets what was never read at once, not when the broker has missed our answers.
+            for delivery in reader.unread():
+                await delivery.nak(0)
 
 
 class Reader:
@@ -127,6 +136,7 @@ class Reader:
         jetstream: JetStreamContext,
         consumer: Consumer,
         ensure_streams: Callable[[], Awaitable[None]],
+        figures: BusFigures,
     ) -> None:
         self._client, self._jetstream, self._consumer, self._ensure_streams = (
             client,
@@ -134,6 +144,9 @@ class Reader:
             consumer,
             ensure_streams,
         )
+        self._figures, self._place = figures, (consumer.stream, consumer.durable)
+        self._reading = figures.reading(*self._place)
+        figures.readers.add(self)
         self.inbox = client.new_inbox()
         self._arrived: list[Delivery] = []
         self._something = asyncio.Event()
@@ -142,12 +155,28 @@ class Reader:
         self._broken = False
         self._is_busy = False
 
+    async def measure(self) -> None:
+        """Ask how much waits. Raises what nats-py raises."""
+        info = await self._jetstream.consumer_info(self._consumer.stream, self._consumer.durable)
+        self._reading.waits(info.num_pending or 0)
+
+    def leave(self) -> None:
+        """Be measured no longer."""
+        if self in self._figures.readers:
+            self._figures.readers.discard(self)
+            self._figures.forget(*self._place)
+
+    def unread(self) -> list[Delivery]:
+        """Return what has arrived and was given to nobody."""
+        return self._arrived
+
     async def take(self, message: Msg) -> None:
         """Keep a message, or note what a status line says about our requests."""
         status = (message.headers or {}).get("Status")
         if status is None or message.reply:
             self._credit = max(self._credit - 1, 0)
             self._arrived.append(Delivery(message))
+            self._reading.delivered(message.reply)
         elif status in ("408", "409"):
             # Request over; the header tells how much of it was not used (ADR-37).
             unused = int((message.headers or {}).get("Nats-Pending-Messages", self._credit))

@@ -11,13 +11,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import Header
 
+from runtime.figures import BusFigures
 from runtime.jetstream import PUBLISH_SECONDS, Bus, BusUnavailable
 
 # "wrong last sequence: 812" (JSStreamWrongLastSequenceErrF), and the form without the number that a cluster may give.
@@ -41,14 +42,21 @@ class Receipt:
     duplicate: bool
 
 
+class _Waiting(NamedTuple):
+    future: asyncio.Future[Receipt]
+    timer: asyncio.TimerHandle
+    subject: str
+    posted: float
+
+
 class Receipts:
     """Sends messages to their streams; opened by `open_receipts`."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, figures: BusFigures) -> None:
+        self._client, self._figures = client, figures
         self._inbox = client.new_inbox()
         self._numbers = count(1)
-        self._waiting: dict[str, tuple[asyncio.Future[Receipt], asyncio.TimerHandle]] = {}
+        self._waiting: dict[str, _Waiting] = {}
 
     async def post(
         self,
@@ -68,7 +76,8 @@ class Receipts:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Receipt] = loop.create_future()
         number = str(next(self._numbers))
-        self._waiting[number] = future, loop.call_later(PUBLISH_SECONDS, self._expire, number)
+        timer = loop.call_later(PUBLISH_SECONDS, self._expire, number)
+        self._waiting[number] = _Waiting(future, timer, subject, loop.time())
         sent = {**(headers or {}), Header.MSG_ID.value: event_id}
         if expected_last is not None:
             sent[Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value] = str(expected_last)
@@ -83,15 +92,15 @@ class Receipts:
         waiting = self._waiting.pop(message.subject[len(self._inbox) + 1 :], None)
         if waiting is None:
             return
-        future, timer = waiting
-        timer.cancel()
-        if future.done():
+        waiting.timer.cancel()
+        if (future := waiting.future).done():
             return
         said: dict[str, Any] = (
             json.loads(message.data) if message.data else {"error": {"description": "no stream takes it"}}
         )
         problem = said.get("error")
         if problem is None:
+            self._figures.published(waiting.subject, future.get_loop().time() - waiting.posted)
             future.set_result(Receipt(said["seq"], bool(said.get("duplicate"))))
         elif problem.get("err_code") in _WRONG_SEQUENCE:
             actual = _ACTUAL.search(problem.get("description", ""))
@@ -103,10 +112,10 @@ class Receipts:
         self._fail(number, f"no receipt within {PUBLISH_SECONDS} s")
 
     def _fail(self, number: str, why: str) -> None:
-        future, timer = self._waiting.pop(number)
-        timer.cancel()
-        if not future.done():
-            future.set_exception(BusUnavailable(why, retry_after_seconds=1.0))
+        waiting = self._waiting.pop(number)
+        waiting.timer.cancel()
+        if not waiting.future.done():
+            waiting.future.set_exception(BusUnavailable(why, retry_after_seconds=1.0))
 
     @property
     def inbox(self) -> str:
@@ -117,7 +126,7 @@ class Receipts:
 @asynccontextmanager
 async def open_receipts(bus: Bus) -> AsyncIterator[Receipts]:
     """Be ready to post inside the block. Raises BusUnavailable when the broker does not take the subscription."""
-    receipts = Receipts(bus.client)
+    receipts = Receipts(bus.client, bus.figures)
     try:
         subscription = await bus.client.subscribe(
             f"{receipts.inbox}.*", cb=receipts.hear, pending_msgs_limit=-1, pending_bytes_limit=-1

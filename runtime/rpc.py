@@ -1,4 +1,4 @@
-"""gRPC doors: one builder for servers, one for channels, and the interceptor that every call passes."""
+"""gRPC doors: the builder for servers, and the interceptor that every call passes."""
 
 import asyncio
 import time
@@ -9,13 +9,17 @@ from typing import Any, TypeAlias
 from uuid import uuid4
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from prometheus_client import CollectorRegistry
 
 from runtime import logs, reflecting
 from runtime.admission import Admission, Context, metadata_value
 from runtime.auth import TokenVerifier
-from runtime.credentials import channel_credentials, server_credentials
+from runtime.channels import open_channel
+from runtime.credentials import server_credentials
 from runtime.errors import DeadlineExceeded, Internal, TradingError, Unavailable
+from runtime.figures import RpcFigures, shared
+from runtime.health import Health
 from runtime.partners import Partners
 from runtime.principal import Principal, TokenExpired, TokenRevoked
 from runtime.rpc_errors import abort_with
@@ -23,17 +27,7 @@ from runtime.tls import Tls
 
 __all__ = ["Context", "GoingAway", "Health", "Service", "metadata_value", "open_channel", "serve_rpc"]
 
-# grpc/doc/keepalive.md: both sides must agree, or the server answers pings with GOAWAY too_many_pings.
-CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.max_receive_message_length", 16 << 20),
-    # A peer that was restarted is found again quickly.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-    ("grpc.enable_retries", 0),
-)
+# The server's half of what runtime/channels.py asks for.
 SERVER_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -45,6 +39,8 @@ SERVER_OPTIONS: tuple[tuple[str, Any], ...] = (
 DEFAULT_DEADLINE_SECONDS = 10.0
 # Answer a little before the caller gives up, so that it learns which hop was late.
 DEADLINE_MARGIN_SECONDS = 0.02
+# Status codes that no refusal of ours has.
+OK, CANCELLED = "OK", "CANCELLED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +62,6 @@ class GoingAway(Unavailable):
     reason = "SERVER_STOPPING"
 
 
-class Health:
-    """What `grpc.health.v1` tells about the services of this server."""
-
-    def __init__(self, servicer: health.aio.HealthServicer, names: Sequence[str]) -> None:
-        self._servicer, self._names = servicer, tuple(names)
-
-    async def set_serving(self, serving: bool) -> None:
-        """Tell that every service of this server is, or is not, ready."""
-        state = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in (*self._names, ""):
-            await self._servicer.set(name, state)
-
-
 @asynccontextmanager
 async def serve_rpc(
     *,
@@ -90,13 +73,14 @@ async def serve_rpc(
     tls: Tls | None = None,
     reflect: bool = True,
     grace_seconds: float = 5.0,
+    registry: CollectorRegistry | None = None,
 ) -> AsyncIterator[Health]:
     """Serve until the block is left; then refuse new calls, let running ones end within the grace, and stop.
 
-    Raises OSError when the port is taken, and TlsError.
+    Calls are counted in the registry. Raises OSError when the port is taken, and TlsError.
     """
     access = {f"/{service.name}/{method}": scope for service in services for method, scope in service.access.items()}
-    door = _Door(Admission(access, verifier, partners))
+    door = _Door(Admission(access, verifier, partners), shared(registry or CollectorRegistry(), RpcFigures))
     verifier.on_revoked(door.end_streams_of)
     server = grpc.aio.server(interceptors=[door], options=SERVER_OPTIONS)
     for service in services:
@@ -125,30 +109,14 @@ async def serve_rpc(
         await server.stop(grace_seconds)
 
 
-@asynccontextmanager
-async def open_channel(target: str, *, tls: Tls | None = None) -> AsyncIterator[grpc.aio.Channel]:
-    """Open the one long-lived channel to a peer (aio leaks with many, grpc #38499). Connects in the background.
-
-    Certificate files are read now; who replaces them starts the process anew. Raises TlsError.
-    """
-    if tls is None:
-        channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
-    else:
-        channel = grpc.aio.secure_channel(target, channel_credentials(tls), options=CHANNEL_OPTIONS)
-    try:
-        yield channel
-    finally:
-        await channel.close()
-
-
 Behaviour: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
 
 
 class _Door(grpc.aio.ServerInterceptor):
     """Every call of our services passes here: who asks, may they, until when; and how a failure is told."""
 
-    def __init__(self, admission: Admission) -> None:
-        self._admission = admission
+    def __init__(self, admission: Admission, figures: RpcFigures) -> None:
+        self._admission, self._figures = admission, figures
         # Wrapped once: a method's handler is the same for every call.
         self._wrapped: dict[str, Any] = {}
         # Streams under way, with the id of the token that they were opened with.
@@ -189,13 +157,17 @@ class _Door(grpc.aio.ServerInterceptor):
         )
 
     def _unary(self, method: str, behaviour: Behaviour) -> Behaviour:
+        calls = self._figures.of(method)
+
         async def call(request: Any, context: Context) -> Any:
             with logs.bind(request_id=_request_id(context)):
                 started = time.monotonic()
                 try:
                     async with asyncio.timeout(_seconds_left(context)):
                         await self._admission.admit(method, context)
-                        return await behaviour(request, context)
+                        answer = await behaviour(request, context)
+                    calls.answered(OK, time.monotonic() - started)
+                    return answer
                 except TimeoutError:
                     failure: TradingError = DeadlineExceeded(
                         "no answer before the deadline; ask again with the same key"
@@ -203,33 +175,40 @@ class _Door(grpc.aio.ServerInterceptor):
                 except TradingError as error:
                     failure = error
                 except (asyncio.CancelledError, grpc.aio.AbortError):
+                    calls.answered(CANCELLED, time.monotonic() - started)
                     raise
                 except Exception as error:
                     failure = self._our_fault(method, error)
                 self._tell(method, failure, started)
+                calls.answered(failure.kind.value, time.monotonic() - started)
                 return await abort_with(context, failure)
 
         return call
 
     def _streaming(self, method: str, behaviour: Callable[[Any, Context], Any]) -> Callable[[Any, Context], Any]:
+        calls = self._figures.of(method)
+
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:
-            with logs.bind(request_id=_request_id(context)):
+            with logs.bind(request_id=_request_id(context)), calls.streaming():
                 started, principal = time.monotonic(), None
                 try:
                     principal = await self._admission.admit(method, context)
                     async with self._while_good(principal):
                         async for response in behaviour(request, context):
                             yield response
+                    calls.answered(OK)
                     return
                 except TimeoutError:
                     failure: TradingError = self._end_of_stream(principal)
                 except TradingError as error:
                     failure = error
                 except (asyncio.CancelledError, grpc.aio.AbortError, GeneratorExit):
+                    calls.answered(CANCELLED)
                     raise
                 except Exception as error:
                     failure = self._our_fault(method, error)
                 self._tell(method, failure, started)
+                calls.answered(failure.kind.value)
                 await abort_with(context, failure)
 
         return call

@@ -11,6 +11,8 @@ from runtime.tls import Tls
 
 # RFC 7518 §3.2: an HS256 key has at least as many bits as the hash.
 MIN_SECRET_BYTES = 32
+# What each of the two streams on which orders travel may hold, on one machine.
+ORDER_BYTES = 4 << 30
 # Keys travel in the clear only on the machine itself.
 KEY_ADDRESSES = ("https://", "http://127.0.0.1:", "http://localhost:", "http://[::1]:")
 
@@ -34,6 +36,14 @@ class BusLogin:
     tls: Tls = field(default_factory=Tls)
 
 
+@dataclass(frozen=True, slots=True)
+class BusLayout:
+    """How the broker keeps streams: on how many servers each, and the bytes of ORDER_COMMANDS and of ORDER_REPORTS."""
+
+    replicas: int = 1
+    order_bytes: int = ORDER_BYTES
+
+
 class Settings(BaseSettings):
     """Settings that every process shares. Every default works on one machine; secrets have none."""
 
@@ -47,6 +57,8 @@ class Settings(BaseSettings):
     nats_user: str = Field("", validation_alias="NATS_USER")
     nats_password: SecretStr = Field(SecretStr(""), validation_alias="NATS_PASSWORD")
     nats_creds: str = Field("", validation_alias="NATS_CREDS")
+    nats_replicas: int = Field(1, ge=1, le=5, validation_alias="NATS_REPLICAS")
+    nats_order_bytes: int = Field(ORDER_BYTES, ge=1 << 20, validation_alias="NATS_ORDER_BYTES")
     redis_url: str = Field("redis://127.0.0.1:16379/0", validation_alias="REDIS_URL", repr=False)
     mongo_driver: Literal["motor", "pymongo"] = Field("motor", validation_alias="MONGO_DRIVER")
 
@@ -71,7 +83,8 @@ class Settings(BaseSettings):
     stop_grace_seconds: float = Field(5.0, gt=0, le=300, validation_alias="STOP_GRACE_SECONDS")
     reflection: bool = Field(True, validation_alias="GRPC_REFLECTION")
     loop_limit_seconds: float = Field(15.0, gt=0, le=600, validation_alias="LOOP_LIMIT_SECONDS")
-    metrics_port: int = Field(0, ge=0, le=65535, description="port of /metrics on 127.0.0.1; 0 means none")
+    metrics_host: str = Field("127.0.0.1", min_length=1, validation_alias="METRICS_HOST")
+    metrics_port: int = Field(0, ge=0, le=65535, description="port of /metrics on METRICS_HOST; 0 means none")
     crash_at: str = Field("", pattern=r"^(K\d{1,2}(:[1-9]\d{0,5})?)?$", validation_alias="CRASH_AT")
 
     @property
@@ -83,6 +96,11 @@ class Settings(BaseSettings):
     def nats_login(self) -> BusLogin:
         """How this process proves itself to NATS."""
         return BusLogin(self.nats_user, self.nats_password, self.nats_creds, self.tls)
+
+    @property
+    def nats_layout(self) -> BusLayout:
+        """How the broker is to keep our streams."""
+        return BusLayout(self.nats_replicas, self.nats_order_bytes)
 
     @property
     def grpc_server_tls(self) -> Tls | None:

@@ -3,20 +3,22 @@
 import nats.js.errors
 from nats.js import JetStreamContext, api
 
-from runtime.subjects import STREAMS, Stream
+from runtime.settings import BusLayout
+from runtime.subjects import ORDER_COMMANDS, ORDER_REPORTS, STREAMS, Stream
 
 MAX_MESSAGE_BYTES = 1 << 20
 # Who is none of them (a test, a tool of an operator) brings everything up to date.
 SERVICES = frozenset({"edge", "price_svc", "order_svc", "exchange_gw"})
+ONE_MACHINE = BusLayout()
 
 
-async def ensure_streams(jetstream: JetStreamContext, *, name: str = "") -> None:
+async def ensure_streams(jetstream: JetStreamContext, *, name: str = "", layout: BusLayout = ONE_MACHINE) -> None:
     """Make every stream of the system that does not exist, and bring up to date those that `name` owns.
 
     A service may not change the stream of another: with other settings its messages could be dropped or forged.
     """
     for stream in STREAMS.values():
-        config = _config_of(stream)
+        config = _config_of(stream, layout)
         try:
             await jetstream.add_stream(config)
         except nats.js.errors.BadRequestError:
@@ -24,14 +26,15 @@ async def ensure_streams(jetstream: JetStreamContext, *, name: str = "") -> None
                 await jetstream.update_stream(config)
 
 
-def _config_of(stream: Stream) -> api.StreamConfig:
+def _config_of(stream: Stream, layout: BusLayout) -> api.StreamConfig:
     prefix = stream.republish_prefix
     return api.StreamConfig(
         name=stream.name,
         subjects=list(stream.subjects),
         retention=api.RetentionPolicy.LIMITS,
         max_age=stream.max_age_seconds,
-        max_bytes=stream.max_bytes,
+        max_bytes=layout.order_bytes if stream.name in (ORDER_COMMANDS, ORDER_REPORTS) else stream.max_bytes,
+        num_replicas=layout.replicas,
         max_msg_size=MAX_MESSAGE_BYTES,
         storage=api.StorageType(stream.storage),
         discard=api.DiscardPolicy(stream.discard),

@@ -73,7 +73,8 @@ STREAMS: dict[str, Stream] = {
         Stream(
             ORDER_COMMANDS,
             ("orders.commands.*.*",),
-            7 * DAY,
+            # What nobody took for so long is no order any more, and both refuse new messages when they are full.
+            DAY,
             4 << 30,
             duplicate_window_seconds=15 * MINUTE,
             owner="order_svc",
@@ -81,7 +82,7 @@ STREAMS: dict[str, Stream] = {
         Stream(
             ORDER_REPORTS,
             ("orders.reports.*",),
-            7 * DAY,
+            DAY,
             4 << 30,
             duplicate_window_seconds=15 * MINUTE,
             owner="exchange_gw",
@@ -143,7 +144,10 @@ def decode_token(token: str) -> str:
     if not _TOKEN.fullmatch(token):
         raise ValueError(f"not an encoded token: {token[:80]!r}")
     raw = re.sub(rb"_([0-9a-f]{2})", lambda match: bytes([int(match[1], 16)]), token.encode())
-    return raw.decode()
+    text = raw.decode()
+    if encode_token(text) != token:
+        raise ValueError(f"not how a token is encoded: {token[:80]!r}")
+    return text
 
 
 def ticks(partition: int) -> str:

@@ -8,18 +8,17 @@ import pytest
 from tests import servers
 from tests.servers import Server
 
+# Half a minute, and every process twice: `python -m pytest tests/replicas` runs it. Floods want the machine for themselves:
+# `python -m pytest tests/abuse`.
+collect_ignore = ["abuse", "replicas"]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark a test by the folder that it lies in, so that `-m integration` and the folder say the same.
-
-    Tests of one file share a worker, and all that need the whole system share one, so that it is started once.
-    """
+    """Mark a test by the folder that it lies in, so that `-m integration` and the folder say the same."""
     for item in items:
         kind = next((part for part in ("integration", "e2e", "faults") if part in item.path.parts), None)
         if kind:
             item.add_marker(kind)
-        whole_system = kind == "e2e" or "system" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("system" if whole_system else str(item.path)))
 
 
 @pytest.fixture(scope="session")

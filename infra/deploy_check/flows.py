@@ -31,6 +31,7 @@ def lines() -> tuple[Line, ...]:
         *(Line(caller, orders, 27017) for caller in (order_svc, exchange_gw, orders)),
         *(Line(caller, prices, 27017) for caller in (price_svc, prices)),
         Line(order_svc, redis, 6379),
+        Line(edge, redis, 6379),
         Line(nats, nats, 6222),
     )
 

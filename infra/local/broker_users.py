@@ -51,7 +51,7 @@ def users() -> list[User]:
             follows=(ORDER_UPDATES,),
             reads=(QUOTES, INSTRUMENTS, TRADING_STATE),
             leases="relay",
-            hears=(quotes_live(None), trading_state(), live(_of(ORDER_UPDATES))),
+            hears=(quotes_live(None), trading_state(), _of(INSTRUMENTS), live(_of(ORDER_UPDATES))),
         ),
         _service(
             "exchange_gw",
@@ -98,7 +98,8 @@ def _service(
     last values, erases single messages, takes leases whose names begin with a word, and says and hears subjects of core NATS.
     Every service may make the streams that are missing; only the owner of one may change it.
     """
-    may_say = [*says, "$JS.API.INFO", *_makes(name)]
+    # To itself, too: what comes round proves that a connection hears (runtime/pulse.py).
+    may_say = [*says, f"{inbox_of(name)}.>", "$JS.API.INFO", *_makes(name)]
     may_say += [_of(stream) for stream in writes]
     may_say += [subject for stream in pulls for subject in _pulls(stream)]
     may_say += [subject for stream in follows for subject in _follows(stream)]

@@ -30,9 +30,9 @@ class Backends:
 def backends(settings: LocalSettings) -> Backends:
     """Return what the settings name (ENVOY_EDGE and so on, separated by commas), else the services of this machine."""
     return Backends(
-        edge=_listed(settings.envoy_edge, settings.edge_host, settings.edge_port),
-        price_svc=_listed(settings.envoy_price_svc, settings.price_svc_host, settings.price_svc_port),
-        order_svc=_listed(settings.envoy_order_svc, settings.order_svc_host, settings.order_svc_port),
+        edge=_listed(settings.envoy_edge) or settings.addresses_of("edge"),
+        price_svc=_listed(settings.envoy_price_svc) or settings.addresses_of("price_svc"),
+        order_svc=_listed(settings.envoy_order_svc) or settings.addresses_of("order_svc"),
     )
 
 
@@ -57,9 +57,8 @@ def render(settings: LocalSettings, folder: Path) -> Path:
     return configuration
 
 
-def _listed(given: str | None, host: str, port: int) -> Sequence[str]:
-    named = [address.strip() for address in (given or "").split(",") if address.strip()]
-    return named or [f"{reachable(host)}:{port}"]
+def _listed(given: str | None) -> Sequence[str]:
+    return [address.strip() for address in (given or "").split(",") if address.strip()]
 
 
 def endpoints(addresses: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """`make run`: start the system on this machine, say where it is, keep it running until Ctrl-C, leave nothing behind."""
 
+import argparse
 import asyncio
 import os
 import resource
@@ -16,6 +17,7 @@ from rich.console import Console
 
 from infra.local import past, ports, ready, system
 from infra.local.announcement import Addresses, addresses
+from infra.local.broker_users import OPERATOR
 from infra.local.part import NotReady, Part
 from infra.local.programs import ProgramMissing
 from infra.local.screen import Screen
@@ -34,8 +36,15 @@ PRICES_SECONDS = 15.0
 def main() -> int:
     """Run until SIGINT, SIGTERM or SIGHUP. Returns 0 when stopped so, 1 when it could not start, 2 when a setting is wrong."""
     screen = Screen(Console(highlight=False))
+    arguments = argparse.ArgumentParser(
+        prog="python -m infra.local", description="Run the whole system on this machine."
+    )
+    arguments.add_argument(
+        "--replicas", metavar="N", help="how many of each service run behind the gateway (LOCAL_REPLICAS)"
+    )
+    given = {name: value for name, value in vars(arguments.parse_args()).items() if value is not None}
     try:
-        settings = LocalSettings()
+        settings = LocalSettings(**given)
     except ValidationError as error:
         for problem in error.errors():
             screen.say(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}", "red")
@@ -67,7 +76,13 @@ async def _run(settings: LocalSettings, state: State, screen: Screen) -> int:
             return 0
         screen.settle()
         where = addresses(settings, gateway=any(part.name == "envoy" for part in parts))
-        state.announce(where.as_json(os.getpid(), state.folder / "jwt_secret" if settings.jwt_secret is None else None))
+        state.announce(
+            where.as_json(
+                os.getpid(),
+                state.folder / "jwt_secret" if settings.jwt_secret is None else None,
+                state.broker_password_file(OPERATOR) if system.broker_passwords(settings, state) else None,
+            )
+        )
         _tell(screen, settings, where, state=state, secret=secret)
         _warn(screen, settings, parts)
         if silence := starting.result():
@@ -172,20 +187,24 @@ def _tell(screen: Screen, settings: LocalSettings, where: Addresses, *, state: S
         lifetime_seconds=DEMO_TOKEN_SECONDS,
     )
     screen.say("")
-    rows = [("WebSocket", where.websocket)]
+    rows = [("page", f"{where.page}/#token={token}"), ("WebSocket", where.websocket)]
     if where.rest is not None:
         rows.append(("REST", f"{where.rest}/stockPrices?symbol=AAPL"))
         rows.append(("gRPC", where.rest.removeprefix("http://")))
     rows += [
-        ("prices", f"{where.price_svc} (gRPC)"),
-        ("orders", f"{where.order_svc} (gRPC)"),
-        ("operators", f"{where.exchange_gw} (gRPC)"),
+        ("prices", f"{_all(where, 'price_svc')} (gRPC)"),
+        ("orders", f"{_all(where, 'order_svc')} (gRPC)"),
+        ("operators", f"{_all(where, 'exchange_gw')} (gRPC)"),
         ("logs", f"{_short(state.folder)}/logs"),
         ("token", token),
         ("try", f"{command} watch AAPL MSFT"),
     ]
     screen.facts(rows)
     screen.say("")
+
+
+def _all(where: Addresses, service: str) -> str:
+    return ", ".join(where.replicas[service])
 
 
 def _warn(screen: Screen, settings: LocalSettings, parts: list[Part]) -> None:

@@ -5,7 +5,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,14 +28,20 @@ def conflicts(parts: Iterable[Part]) -> list[str]:
     ]
 
 
-def free_ports(count: int) -> list[int]:
-    """Return so many ports that nobody uses, none of those that the system hands to connections by itself."""
-    found: set[int] = set()
+def free_ports(count: int, *, above: Sequence[int] = ()) -> list[int]:
+    """Return so many ports that nobody uses, none of those that the system hands to connections by itself.
+
+    Those that are so many `above` each of them are free, too.
+    """
+    found: list[int] = []
+    taken: set[int] = set()
     while len(found) < count:
-        port = FREE_RANGE.start + secrets.randbelow(len(FREE_RANGE))
-        if _is_free(port):
-            found.add(port)
-    return list(found)
+        first = FREE_RANGE.start + secrets.randbelow(len(FREE_RANGE))
+        group = {first, *(first + step for step in above)}
+        if not group & taken and all(map(_is_free, group)):
+            found.append(first)
+            taken |= group
+    return found
 
 
 def _stays_taken(port: int) -> bool:

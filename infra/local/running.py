@@ -10,13 +10,14 @@ from infra.local import ports, ready, system
 from infra.local.announcement import Addresses, addresses
 from infra.local.broker_users import OPERATOR
 from infra.local.part import Part
-from infra.local.settings import LocalSettings, reachable
+from infra.local.settings import REPLICA_STEP, LocalSettings, reachable
 from infra.local.state import State
 from infra.local.supervisor import Supervisor
 from runtime.auth import READ, TRADE, make_token
 
 PORTS = (
     *("envoy_port", "envoy_admin_port", "edge_port", "price_svc_port", "order_svc_port", "exchange_gw_port"),
+    *("edge_metrics_port", "price_svc_metrics_port", "order_svc_metrics_port", "exchange_gw_metrics_port"),
     *("nats_port", "nats_monitor_port", "redis_port", "orders_mongo_port", "prices_mongo_port", "fix_port"),
 )
 PRICES_SECONDS = 30.0
@@ -149,5 +150,5 @@ async def running_system(folder: Path, *, rework: Rework = list, **changed: obje
 
 
 def free_ports() -> dict[str, int]:
-    """Return a free port for each setting."""
-    return dict(zip(PORTS, ports.free_ports(len(PORTS)), strict=True))
+    """Return a free port for each setting; second replicas have room, too."""
+    return dict(zip(PORTS, ports.free_ports(len(PORTS), above=[REPLICA_STEP]), strict=True))

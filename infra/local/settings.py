@@ -2,17 +2,24 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runtime.auth import MIN_SECRET_BYTES
 
 LOOPBACK = "127.0.0.1"
+SERVICES = ("edge", "price_svc", "order_svc", "exchange_gw")
 ADDRESSES = r"^\s*[^\s,]+:[0-9]{1,5}\s*(,\s*[^\s,]+:[0-9]{1,5}\s*)*$"
 
 
-def _port(default: int, variable: str) -> int:
-    port: int = Field(default, ge=1, le=65535, validation_alias=variable)
+# The second replica of a service listens so many ports above the first, the third twice as many.
+REPLICA_STEP = 100
+MOST_REPLICAS = 4
+HIGHEST_PORT = 65_535
+
+
+def _port(default: int, variable: str, *, least: int = 1) -> int:
+    port: int = Field(default, ge=least, le=HIGHEST_PORT, validation_alias=variable)
     return port
 
 
@@ -41,6 +48,14 @@ class LocalSettings(BaseSettings):
     exchange_gw_host: str = Field(LOOPBACK, validation_alias="EXCHANGE_GW_HOST")
     exchange_gw_port: int = _port(50053, "EXCHANGE_GW_PORT")
 
+    # How many of each service run; the servers below and the gateway are one each.
+    replicas: int = Field(1, ge=1, le=MOST_REPLICAS, validation_alias="LOCAL_REPLICAS")
+    # Where each service answers /metrics, on loopback; 0 means nowhere.
+    edge_metrics_port: int = _port(19101, "EDGE_METRICS_PORT", least=0)
+    price_svc_metrics_port: int = _port(19102, "PRICE_SVC_METRICS_PORT", least=0)
+    order_svc_metrics_port: int = _port(19103, "ORDER_SVC_METRICS_PORT", least=0)
+    exchange_gw_metrics_port: int = _port(19104, "EXCHANGE_GW_METRICS_PORT", least=0)
+
     # The servers below, on ports that do not collide with the standard ones.
     nats_port: int = _port(14222, "LOCAL_NATS_PORT")
     nats_monitor_port: int = _port(18222, "LOCAL_NATS_MONITOR_PORT")
@@ -62,6 +77,34 @@ class LocalSettings(BaseSettings):
     exchange_gw_mongo_url: str | None = Field(None, validation_alias="EXCHANGE_GW_MONGO_URL")
     fix_host: str | None = Field(None, validation_alias="FIX_HOST")
     fix_port: int = _port(19878, "FIX_PORT")
+
+    @model_validator(mode="after")
+    def _has_room_for_replicas(self) -> "LocalSettings":
+        highest = HIGHEST_PORT - (self.replicas - 1) * REPLICA_STEP
+        for service in SERVICES:
+            for setting in (f"{service}_port", f"{service}_metrics_port"):
+                if getattr(self, setting) > highest:
+                    raise ValueError(
+                        f"{setting.upper()}: with LOCAL_REPLICAS={self.replicas} it can be {highest} at most"
+                    )
+        return self
+
+    def ports_of(self, service: str) -> list[int]:
+        """Return the ports of a service's replicas."""
+        return self._stepped(getattr(self, f"{service}_port"))
+
+    def metrics_ports_of(self, service: str) -> list[int]:
+        """Return where a service's replicas answer /metrics; none when they do not."""
+        first: int = getattr(self, f"{service}_metrics_port")
+        return self._stepped(first) if first else []
+
+    def addresses_of(self, service: str) -> list[str]:
+        """Return where a service's replicas are reached from this machine, `host:port`."""
+        host = reachable(getattr(self, f"{service}_host"))
+        return [f"{host}:{port}" for port in self.ports_of(service)]
+
+    def _stepped(self, first: int) -> list[int]:
+        return [first + REPLICA_STEP * number for number in range(self.replicas)]
 
     @property
     def nats_address(self) -> str:

@@ -56,7 +56,11 @@ class State:
 
     def broker_password(self, user: str) -> str:
         """Return the password of a user of the message broker, made at the first call."""
-        return self.secret(f"nats_passwords/{user}")
+        return self.secret(self.broker_password_file(user).relative_to(self.folder).as_posix())
+
+    def broker_password_file(self, user: str) -> Path:
+        """Return the file that holds it."""
+        return self.folder / "nats_passwords" / user
 
     def log(self, name: str) -> Path:
         """Return the log file of a part."""

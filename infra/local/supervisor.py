@@ -184,7 +184,8 @@ class Supervisor:
                 raise CannotStart(
                     "\n".join([f"{part.name} cannot start: {problem}", *child.last_lines(15), str(child.log)])
                 )
-            if time.monotonic() - started > STEADY_SECONDS:
+            # Who ends in order was told to, by whoever replaces it: that is no failure.
+            if time.monotonic() - started > STEADY_SECONDS or (child.exit_status == 0 and part.name in self._served):
                 pause = FIRST_PAUSE_SECONDS
             # While it never served, its log is shown once, when it is given up.
             lines = child.last_lines() if part.name in self._served else []

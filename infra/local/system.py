@@ -42,10 +42,11 @@ def parts(settings: LocalSettings, state: State, secret: str) -> list[Part]:
     started = frozenset(part.name for part in below)
     above = [
         _simulator(settings, state),
-        _price_svc(settings, secrets),
-        _order_svc(settings, secrets),
-        _exchange_gw(settings, secrets),
-        _edge(settings, secrets),
+        *(
+            replica(settings, secrets, number)
+            for replica in (_price_svc, _order_svc, _exchange_gw, _edge)
+            for number in range(settings.replicas)
+        ),
     ]
     if settings.fix_host is not None:
         above = [part for part in above if part.name != "exchange_sim"]
@@ -103,44 +104,46 @@ def _simulator(settings: LocalSettings, state: State) -> Part:
             "EXCHANGE_SIM_LEDGER_PATH": str(folder / "ledger.jsonl"),
         },
         ready=ready.tcp(LOOPBACK, settings.fix_port),
-        port=Port(number=settings.fix_port, setting="FIX_PORT"),
+        ports=(Port(number=settings.fix_port, setting="FIX_PORT"),),
     )
 
 
-def _price_svc(settings: LocalSettings, secrets: Secrets) -> Part:
+def _price_svc(settings: LocalSettings, secrets: Secrets, number: int) -> Part:
     url = settings.price_svc_mongo_url or servers.mongo_url(settings.prices_mongo_port)
     return _python(
         "price_svc",
         environment={
             **_shared(settings, secrets, "price_svc"),
-            **_listening("PRICE_SVC", settings.price_svc_host, settings.price_svc_port),
+            **_listening(settings, "price_svc", number),
             "PRICE_SVC_MONGO_URL": url,
             "PRICE_SVC_ANONYMOUS_READS": os.environ.get("PRICE_SVC_ANONYMOUS_READS", "true"),
         },
         needs=("nats", "redis", "prices_mongo"),
-        ready=ready.rpc(reachable(settings.price_svc_host), settings.price_svc_port, "trading.v1.PriceService"),
-        port=Port(number=settings.price_svc_port, setting="PRICE_SVC_PORT"),
+        ready=ready.rpc(*_door(settings, "price_svc", number), "trading.v1.PriceService"),
+        ports=_ports(settings, "price_svc", number),
+        name=_name("price_svc", number),
     )
 
 
-def _order_svc(settings: LocalSettings, secrets: Secrets) -> Part:
+def _order_svc(settings: LocalSettings, secrets: Secrets, number: int) -> Part:
     url = settings.order_svc_mongo_url or servers.mongo_url(settings.orders_mongo_port)
     return _python(
         "order_svc",
         environment={
             **_shared(settings, secrets, "order_svc"),
-            **_listening("ORDER_SVC", settings.order_svc_host, settings.order_svc_port),
+            **_listening(settings, "order_svc", number),
             "ORDER_SVC_MONGO_URL": url,
         },
         # Only in a server of our own.
         tidy_up=None if settings.order_svc_mongo_url else partial(servers.end_transactions, settings.orders_mongo_port),
         needs=("nats", "redis", "orders_mongo"),
-        ready=ready.rpc(reachable(settings.order_svc_host), settings.order_svc_port, "trading.v1.OrderService"),
-        port=Port(number=settings.order_svc_port, setting="ORDER_SVC_PORT"),
+        ready=ready.rpc(*_door(settings, "order_svc", number), "trading.v1.OrderService"),
+        ports=_ports(settings, "order_svc", number),
+        name=_name("order_svc", number),
     )
 
 
-def _exchange_gw(settings: LocalSettings, secrets: Secrets) -> Part:
+def _exchange_gw(settings: LocalSettings, secrets: Secrets, number: int) -> Part:
     url = (
         settings.exchange_gw_mongo_url or settings.order_svc_mongo_url or servers.mongo_url(settings.orders_mongo_port)
     )
@@ -148,18 +151,19 @@ def _exchange_gw(settings: LocalSettings, secrets: Secrets) -> Part:
         "exchange_gw",
         environment={
             **_shared(settings, secrets, "exchange_gw"),
-            **_listening("EXCHANGE_GW", settings.exchange_gw_host, settings.exchange_gw_port),
+            **_listening(settings, "exchange_gw", number),
             "EXCHANGE_GW_MONGO_URL": url,
             "FIX_HOST": settings.fix_host or LOOPBACK,
             "FIX_PORT": str(settings.fix_port),
         },
         needs=("nats", "orders_mongo", "exchange_sim"),
-        ready=ready.rpc(reachable(settings.exchange_gw_host), settings.exchange_gw_port, "trading.v1.ExchangeService"),
-        port=Port(number=settings.exchange_gw_port, setting="EXCHANGE_GW_PORT"),
+        ready=ready.rpc(*_door(settings, "exchange_gw", number), "trading.v1.ExchangeService"),
+        ports=_ports(settings, "exchange_gw", number),
+        name=_name("exchange_gw", number),
     )
 
 
-def _edge(settings: LocalSettings, secrets: Secrets) -> Part:
+def _edge(settings: LocalSettings, secrets: Secrets, number: int) -> Part:
     token = make_token(
         secret=secrets.tokens, subject="edge", accounts=(), scopes=(READ,), lifetime_seconds=EDGE_TOKEN_SECONDS
     )
@@ -167,14 +171,15 @@ def _edge(settings: LocalSettings, secrets: Secrets) -> Part:
         "edge",
         environment={
             **_shared(settings, secrets, "edge"),
-            **_listening("EDGE", settings.edge_host, settings.edge_port),
-            "EDGE_PRICE_SVC": f"{reachable(settings.price_svc_host)}:{settings.price_svc_port}",
-            "EDGE_ORDER_SVC": f"{reachable(settings.order_svc_host)}:{settings.order_svc_port}",
+            **_listening(settings, "edge", number),
+            "EDGE_PRICE_SVC": _all_of(settings, "price_svc"),
+            "EDGE_ORDER_SVC": _all_of(settings, "order_svc"),
             "EDGE_TOKEN": token,
         },
         needs=("nats", "price_svc", "order_svc"),
-        ready=ready.http(reachable(settings.edge_host), settings.edge_port, "/healthz"),
-        port=Port(number=settings.edge_port, setting="EDGE_PORT"),
+        ready=ready.http(*_door(settings, "edge", number), "/healthz"),
+        ports=_ports(settings, "edge", number),
+        name=_name("edge", number),
     )
 
 
@@ -183,7 +188,7 @@ def _python(
     *,
     environment: Mapping[str, str],
     ready: ReadyCheck,
-    port: Port,
+    ports: tuple[Port, ...],
     tidy_up: Callable[[], Awaitable[None]] | None = None,
     name: str = "",
     needs: tuple[str, ...] = (),
@@ -195,7 +200,7 @@ def _python(
         environment={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
         needs=frozenset(needs),
         ready=ready,
-        ports=(port,),
+        ports=ports,
         tidy_up=tidy_up,
     )
 
@@ -209,5 +214,35 @@ def _shared(settings: LocalSettings, secrets: Secrets, name: str) -> dict[str, s
     }
 
 
-def _listening(prefix: str, host: str, port: int) -> dict[str, str]:
-    return {f"{prefix}_HOST": host, f"{prefix}_PORT": str(port)}
+def _name(service: str, number: int) -> str:
+    """Return the name of a replica: the first is called as the service is."""
+    return f"{service}-{number + 1}" if number else service
+
+
+def _door(settings: LocalSettings, service: str, number: int) -> tuple[str, int]:
+    return reachable(getattr(settings, f"{service}_host")), settings.ports_of(service)[number]
+
+
+def _all_of(settings: LocalSettings, service: str) -> str:
+    """Return a service's replicas as one target of gRPC, which goes on to the next when one is gone."""
+    addresses = settings.addresses_of(service)
+    return addresses[0] if len(addresses) == 1 else f"ipv4:{','.join(addresses)}"
+
+
+def _ports(settings: LocalSettings, service: str, number: int) -> tuple[Port, ...]:
+    prefix = service.upper()
+    metrics = settings.metrics_ports_of(service)
+    return (
+        Port(number=settings.ports_of(service)[number], setting=f"{prefix}_PORT"),
+        *([Port(number=metrics[number], setting=f"{prefix}_METRICS_PORT")] if metrics else []),
+    )
+
+
+def _listening(settings: LocalSettings, service: str, number: int) -> dict[str, str]:
+    prefix = service.upper()
+    metrics = settings.metrics_ports_of(service)
+    return {
+        f"{prefix}_HOST": getattr(settings, f"{service}_host"),
+        f"{prefix}_PORT": str(settings.ports_of(service)[number]),
+        f"{prefix}_METRICS_PORT": str(metrics[number] if metrics else 0),
+    }

@@ -23,6 +23,10 @@ class Local:
 
     addresses: dict[str, str] = field(default_factory=dict)
     secret_file: Path | None = None
+    # Every process of each service, and where these answer /metrics.
+    replicas: dict[str, list[str]] = field(default_factory=dict)
+    metrics: dict[str, list[str]] = field(default_factory=dict)
+    nats_password_file: Path | None = None
 
 
 def find_local() -> Local:
@@ -35,9 +39,16 @@ def find_local() -> Local:
             pass  # it runs, as somebody else's
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        secret_file = facts.get("jwt_secret_file")
-        addresses = {name: value for name, value in facts.items() if isinstance(value, str)}
-        return Local(addresses, Path(secret_file) if secret_file else None)
+        files = {
+            name: Path(facts[name]) if facts.get(name) else None for name in ("jwt_secret_file", "nats_password_file")
+        }
+        return Local(
+            addresses={name: value for name, value in facts.items() if isinstance(value, str)},
+            secret_file=files["jwt_secret_file"],
+            replicas=facts.get("replicas", {}),
+            metrics=facts.get("metrics", {}),
+            nats_password_file=files["nats_password_file"],
+        )
     return Local()
 
 

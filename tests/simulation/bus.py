@@ -8,6 +8,7 @@ from order_svc.event import change_named
 from runtime.jetstream import PUBLISH_SECONDS, BusUnavailable, Listener
 from runtime.pulling import SILENCE_SECONDS
 from runtime.receipts import Receipt
+from runtime.settings import BusLayout
 from runtime.subjects import ORDER_UPDATES
 from tests.simulation.broker import Broker, Reader, Stored, Stream
 from tests.simulation.keys import ModelKeys
@@ -51,6 +52,7 @@ class ModelBus:
     def __init__(self, broker: Broker, network: Network) -> None:
         self._broker, self._network = broker, network
         self._process = CURRENT.get()
+        self.layout = BusLayout()
 
     async def publish(
         self, subject: str, payload: bytes, *, event_id: str, headers: Mapping[str, str] | None = None

@@ -9,17 +9,34 @@ from rich.text import Text
 
 from stockmesh.cli import screen
 from stockmesh.cli.failures import REFUSED
-from stockmesh.cli.ops.options import AdminToken, Gateway, Reason, address_of, admin_token
+from stockmesh.cli.ops import config
+from stockmesh.cli.ops.inside import leases, outbox, revoke
+from stockmesh.cli.ops.options import AdminToken, Gateway, Reason, addresses_of, admin_token
 from stockmesh.cli.ops.status import TRADING, status
+from stockmesh.cli.ops.tracing import trace
 from stockmesh.cli.options import AsJson
 
 LARGEST_PAGE = 500
 BREAKS = "When|Kind|Order|What|Id"
 LETTERS = "When|Stream|Reason|Order|Tries>|Id"
 
-app = typer.Typer(no_args_is_help=True, help="Health, halts, comparisons, dead letters (scope admin).")
+EPILOG = (
+    "Exit codes: 0 fine, 1 refused, or what was looked at is not well (each command says when), 2 wrong usage, 3 nobody could be "
+    "reached. With `--json` failures are JSON on standard error, too."
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    epilog=EPILOG,
+    help="For operators: how all stands, one order's way, halts, comparisons, dead letters.",
+)
 letters = typer.Typer(no_args_is_help=True, help="Messages that could not be handled: look, put back, drop.")
 app.command("status")(status)
+app.command("trace")(trace)
+app.command("outbox")(outbox)
+app.command("leases")(leases)
+app.command("revoke")(revoke)
+app.add_typer(config.app, name="config")
 app.add_typer(letters, name="dlq")
 
 Most = Annotated[int, typer.Option("--limit", min=1, max=LARGEST_PAGE, help="Most to show, the newest.")]
@@ -31,7 +48,7 @@ def _ask(method: str, *, gateway: str | None, token: str | None, slow: bool = Fa
     from stockmesh.cli.ops import gateway as door  # noqa: PLC0415 - gRPC costs 0.3 s at the start
 
     seconds = door.RECONCILE_SECONDS if slow else door.CALL_SECONDS
-    return door.ask(address_of("exchange_gw", gateway), admin_token(token), method, seconds=seconds, **fields)
+    return door.ask(addresses_of("exchange_gw", gateway), admin_token(token), method, seconds=seconds, **fields)
 
 
 def _json(message: Any) -> dict[str, Any]:

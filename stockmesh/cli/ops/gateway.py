@@ -1,10 +1,11 @@
-"""The operators' door of the exchange gateway, and the health of every service, through gRPC.
+"""The operators' door of the exchange gateway, an order's timeline, and the health of every service, through gRPC.
 
 Imported when an operator's command runs: gRPC and the contract's classes cost 0.3 s at the start.
 """
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +15,17 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from gen.trading.v1 import exchange_pb2
+from gen.trading.v1 import exchange_pb2, order_pb2
 from gen.trading.v1.exchange_pb2_grpc import ExchangeServiceStub
+from gen.trading.v1.order_pb2_grpc import OrderServiceStub
 from gen.trading.v1.price_pb2 import TickBatch
 from runtime.errors import Kind
 from runtime.rpc import open_channel
 from runtime.rpc_errors import error_from
 from stockmesh.errors import CannotConnect, Outcome, Refused, Retry
 
+# What a session for orders has in its name.
+ORDERS_SESSION = "-ORD-"
 HEALTH_SECONDS = 2.0
 CALL_SECONDS = 5.0
 # A comparison with the exchange's books takes as long as the exchange takes.
@@ -35,6 +39,9 @@ PAYLOADS: dict[str, type[Message]] = {
 }
 
 
+GATEWAY, ORDERS = ("the exchange gateway", ExchangeServiceStub), ("order_svc", OrderServiceStub)
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """How one part answered: its state in words, whether that is good, and after how many milliseconds."""
@@ -46,26 +53,78 @@ class Health:
     milliseconds: float
 
 
-def ask(target: str, token: str, method: str, *, seconds: float = CALL_SECONDS, **fields: Any) -> Any:
-    """Call a method of the gateway's ExchangeService and return its answer. Raises CannotConnect or Refused."""
+def ask(targets: Sequence[str], token: str, method: str, *, seconds: float = CALL_SECONDS, **fields: Any) -> Any:
+    """Call a method of the gateway's ExchangeService and return its answer; of several replicas the one that trades is asked.
+
+    Raises CannotConnect or Refused.
+    """
     request = getattr(exchange_pb2, f"{method}Request")(**fields)
 
     async def run() -> Any:
-        async with open_channel(target) as channel:
-            call = getattr(ExchangeServiceStub(channel), method)
-            try:
-                return await call(request, timeout=seconds, metadata=(("authorization", f"Bearer {token}"),))
-            except grpc.aio.AioRpcError as failure:
-                raise _error(target, failure) from None
+        target = targets[0] if len(targets) == 1 else await _trading(targets, token)
+        return await _call(GATEWAY, target, token, method, request, seconds=seconds)
 
     return asyncio.run(run())
 
 
-def _error(target: str, failure: grpc.aio.AioRpcError) -> CannotConnect | Refused:
+async def venue_status(target: str, token: str) -> Any:
+    """Return how one replica of the gateway stands with the venue. Raises CannotConnect or Refused."""
+    request = exchange_pb2.GetVenueStatusRequest()
+    return await _call(GATEWAY, target, token, "GetVenueStatus", request)
+
+
+def timeline(targets: Sequence[str], token: str, order: str) -> Any:
+    """Return what happened to an order, named by its id or by its client's key; any replica knows.
+
+    Raises CannotConnect or Refused.
+    """
+
+    async def run() -> Any:
+        ways = [{"order_id": order}, {"client_order_id": order}]
+        while True:
+            request, target = order_pb2.GetOrderTimelineRequest(**ways.pop(0)), _any_of(targets)
+            try:
+                return await _call(ORDERS, target, token, "GetOrderTimeline", request)
+            except Refused as refusal:
+                if not ways or refusal.reason != "ORDER_NOT_FOUND":
+                    raise
+
+    return asyncio.run(run())
+
+
+async def _trading(targets: Sequence[str], token: str) -> str:
+    """Return the replica of the gateway that has a session for orders, else one that answers."""
+    answers = await asyncio.gather(*(venue_status(target, token) for target in targets), return_exceptions=True)
+    reached = [
+        (target, found) for target, found in zip(targets, answers, strict=True) if not isinstance(found, BaseException)
+    ]
+    for target, found in reached:
+        if any(session.logged_on and ORDERS_SESSION in session.sender_comp_id for session in found.sessions):
+            return target
+    return reached[0][0] if reached else targets[0]
+
+
+def _any_of(targets: Sequence[str]) -> str:
+    return targets[0] if len(targets) == 1 else f"ipv4:{','.join(targets)}"
+
+
+async def _call(
+    door: tuple[str, Any], target: str, token: str, method: str, request: Message, *, seconds: float = CALL_SECONDS
+) -> Any:
+    name, stub = door
+    async with open_channel(target) as channel:
+        call = getattr(stub(channel), method)
+        try:
+            return await call(request, timeout=seconds, metadata=(("authorization", f"Bearer {token}"),))
+        except grpc.aio.AioRpcError as failure:
+            raise _error(name, target, failure) from None
+
+
+def _error(who: str, target: str, failure: grpc.aio.AioRpcError) -> CannotConnect | Refused:
     error = error_from(failure)
     # Only gRPC itself answers without a reason of our own: nobody is there.
     if error.reason == Kind.UNAVAILABLE.value:
-        return CannotConnect(f"the exchange gateway does not answer at {target}")
+        return CannotConnect(f"{who} does not answer at {target}")
     after = error.retry_after_seconds
     is_unknown = error.outcome.value == Outcome.UNKNOWN
     return Refused(

@@ -1,14 +1,20 @@
 """Where the operators' doors are, and who asks."""
 
 import getpass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from stockmesh.cli import local
 from stockmesh.cli.options import CONNECTION
 
-DEFAULTS = {"exchange_gw": "127.0.0.1:50053", "price_svc": "127.0.0.1:50051", "order_svc": "127.0.0.1:50052"}
+SERVICES = ("edge", "price_svc", "order_svc", "exchange_gw")
+DEFAULTS = {
+    "edge": "127.0.0.1:8081",
+    "price_svc": "127.0.0.1:50051",
+    "order_svc": "127.0.0.1:50052",
+    "exchange_gw": "127.0.0.1:50053",
+}
 
 Gateway = Annotated[
     str | None,
@@ -31,11 +37,29 @@ AdminToken = Annotated[
     ),
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit.")]
+Broker = Annotated[
+    str | None,
+    typer.Option(
+        "--nats",
+        envvar="NATS_URL",
+        metavar="URL",
+        help="Where the broker is; NATS_USER, NATS_PASSWORD, NATS_CREDS and TLS_… say who you are there. Default: that of the "
+        "system of this machine, as its operator.",
+        rich_help_panel=CONNECTION,
+    ),
+]
 
 
-def address_of(part: str, given: str | None) -> str:
-    """Return where a service is: the option's address, else that of the local system."""
-    return given or local.find_local().addresses.get(part, DEFAULTS.get(part, ""))
+def where(part: str) -> Any:
+    """Return the option that says where a service is."""
+    return typer.Option(
+        f"--{part.replace('_', '-')}", metavar="HOST:PORT", help=f"Where {part} is.", rich_help_panel=CONNECTION
+    )
+
+
+def addresses_of(part: str, given: str | None) -> list[str]:
+    """Return where a service's replicas are: at the option's address, else those of the local system."""
+    return [given] if given else local.find_local().replicas.get(part) or [DEFAULTS[part]]
 
 
 def admin_token(given: str | None) -> str:

@@ -1,13 +1,14 @@
 """order_svc whole: what a client, the gateway and the stream see of an order."""
 
 import asyncio
+from uuid import uuid4
 
 import grpc
 import pytest
 
-from gen.trading.v1 import exchange_pb2, order_pb2
+from gen.trading.v1 import exchange_pb2, order_pb2, price_pb2
 from runtime.rpc_errors import error_from
-from runtime.subjects import ORDER_COMMANDS, ORDER_UPDATES, order_update
+from runtime.subjects import ORDER_COMMANDS, ORDER_UPDATES, instruments, order_update
 from tests.eventually import eventually
 from tests.integration.order_svc.conftest import World
 
@@ -48,6 +49,22 @@ async def test_an_order_is_stored_sent_filled_and_told(world: World) -> None:
         return seen[0].event.kind == order_pb2.OrderEvent.CREATED and seen[-1].order == filled
 
     await eventually(told)
+
+
+async def test_what_is_listed_while_the_service_runs_is_known_at_once(world: World) -> None:
+    zts = price_pb2.Instrument(symbol="ZTS", tick_size="0.01", lot_size=1, max_quantity=10, tradable=True)
+    batch = price_pb2.InstrumentBatch(instruments=[zts])
+    await world.bus.publish(instruments(1), batch.SerializeToString(), event_id=uuid4().hex)
+
+    async def known() -> bool:
+        try:
+            await world.place(symbol="ZTS")
+        except grpc.aio.AioRpcError as refused:
+            # It has no price yet.
+            return error_from(refused).reason != "UNKNOWN_SYMBOL"
+        return True
+
+    await eventually(known, within=5)
 
 
 async def test_the_same_key_and_body_answer_with_the_same_order(world: World) -> None:

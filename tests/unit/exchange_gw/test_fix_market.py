@@ -156,3 +156,16 @@ def test_a_request_names_every_symbol_and_kind_of_entry() -> None:
     assert [group.get_field(55) for group in message.get_groups(146)] == ["AAPL", "BRK.B"]
     assert [group.get_field(269) for group in message.get_groups(267)] == list("0124578B")
     assert message.get_field(263) == "1"
+
+
+def test_a_step_of_nothing_is_the_smallest_step() -> None:
+    (instrument,), _ = fix_market.instruments_from(body("146=1|55=AAPL|561=0|969=0"))
+
+    assert (instrument.lot_size, instrument.tick_size_micros) == (1, 1)
+
+
+def test_a_number_of_shares_may_have_decimals_but_no_more_digits_than_the_bus_carries() -> None:
+    (tick,) = TickReader(EPOCH).increments(body("268=1|279=0|269=B|55=AAPL|271=100.00"))
+    assert tick.volume == 100
+    with pytest.raises(UnreadableMarketData):
+        TickReader(EPOCH).increments(body("268=1|279=0|269=B|55=AAPL|271=9999999999999999999"))

@@ -5,8 +5,9 @@ from google.protobuf import struct_pb2
 
 from gen.trading.v1 import order_pb2
 from order_svc import request as requests
-from order_svc.order import Side, TimeInForce, Type
+from order_svc.order import Side, State, TimeInForce, Type
 from order_svc.placement import Wish
+from order_svc.wire import InvalidState, states_from
 from runtime.errors import InvalidArgument
 from runtime.money import InvalidMoney
 
@@ -87,3 +88,10 @@ def test_the_header_gives_the_key_when_the_body_has_none() -> None:
     assert requests.wish_from(request, account_id="demo", key_header="h1").client_order_id == "h1"
     assigned = [requests.wish_from(request, account_id="demo").client_order_id for _ in range(2)]
     assert assigned[0] != assigned[1]
+
+
+def test_a_number_that_is_no_state_is_refused() -> None:
+    assert states_from([order_pb2.Order.FILLED, order_pb2.Order.STATE_UNSPECIFIED]) == {State.FILLED}
+    with pytest.raises(InvalidState) as refusal:
+        states_from([99])  # type: ignore[list-item]
+    assert refusal.value.metadata["field"] == "states"

@@ -29,7 +29,7 @@ def test_an_account_cannot_reach_beyond_its_own_subjects(account: str) -> None:
     assert len(subjects.order_command(account).split(".")) == 4
 
 
-@pytest.mark.parametrize("token", ["", "a.b", "*", ">", "_2", "_2G", "a b"])
+@pytest.mark.parametrize("token", ["", "a.b", "*", ">", "_2", "_2G", "a b", "_41", "_2d"])
 def test_a_token_that_was_never_made_is_not_read(token: str) -> None:
     with pytest.raises(ValueError, match="token"):
         subjects.decode_token(token)

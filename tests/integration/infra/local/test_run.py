@@ -82,6 +82,7 @@ async def test_it_says_where_it_is_and_stops_when_told(tmp_path: Path) -> None:
 
     assert announced["pid"] == first.process.pid
     assert any("token" in line and "eyJ" in line for line in first.lines)
+    assert any(line.split()[0] == "page" and "/#token=eyJ" in line for line in first.lines if line)
     assert (refused_status, f"as process {first.process.pid}" in refused[0]) == (1, True)
     assert (first.process.returncode, last[-1]) == (0, "stopped")
     assert len(started) >= 9

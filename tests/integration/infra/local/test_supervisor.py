@@ -27,6 +27,7 @@ while True:
     server.accept()[0].close()
 """
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)" + LISTEN
+POLITE = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))" + LISTEN
 PARENT = "import subprocess; subprocess.Popen(['sleep', '60'])" + LISTEN
 
 
@@ -36,6 +37,7 @@ class Heard:
     def __init__(self) -> None:
         self.words: list[str] = []
         self.lines: list[str] = []
+        self.pauses: list[float] = []
 
     def starting(self, part: Part) -> None:
         self.words.append(f"starting {part.name}")
@@ -46,6 +48,7 @@ class Heard:
     def failed(self, part: Part, problem: str, lines: list[str], pause: float) -> None:
         self.words.append(f"{part.name} {problem}")
         self.lines += lines
+        self.pauses.append(pause)
 
     def stopped(self, part: Part, status: str) -> None:
         self.words.append(f"stopped {part.name} {status}")
@@ -122,6 +125,16 @@ async def test_a_part_that_was_asked_to_end_starts_again_by_its_amended_row(tmp_
 
         assert "store ended with SIGTERM" in heard.words
     assert "amended" in tail(tmp_path / "store.log", 10)
+
+
+async def test_only_failures_make_the_pause_before_the_next_start_longer(tmp_path: Path) -> None:
+    async with supervised(tmp_path, a_part("store", program=POLITE)) as (supervisor, heard):
+        for end in (supervisor.stop_one, supervisor.stop_one, supervisor.kill_one):
+            await end("store")
+            async with asyncio.timeout(10):
+                await supervisor.until_ready("store")
+
+    assert heard.pauses == [0.2, 0.2, 0.4]
 
 
 async def test_a_frozen_part_answers_nothing_until_it_is_thawed(tmp_path: Path) -> None:

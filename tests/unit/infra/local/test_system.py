@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from infra.local import programs, servers
 from infra.local.part import Part
@@ -93,7 +94,7 @@ def test_the_secret_is_in_no_command_line_and_not_with_the_servers(tmp_path: Pat
 def test_every_port_has_a_setting_of_its_own(tmp_path: Path) -> None:
     ports = [port for part in table(tmp_path).values() for port in part.ports]
 
-    assert len({port.number for port in ports}) == len({port.setting for port in ports}) == len(ports) == 12
+    assert len({port.number for port in ports}) == len({port.setting for port in ports}) == len(ports) == 16
 
 
 def test_each_service_has_a_user_of_its_own_at_the_broker_and_no_password_is_in_a_command_line(tmp_path: Path) -> None:
@@ -112,3 +113,20 @@ def test_a_broker_that_is_given_and_one_without_users_get_no_passwords(tmp_path:
     assert given["edge"].environment["NATS_URL"] == "nats://n:4222"
     assert without["edge"].environment["NATS_URL"] == "nats://127.0.0.1:14222"
     assert not any(name.startswith("NATS_PASSWORD") for name in without["nats"].environment)
+
+
+def test_replicas_listen_side_by_side_and_everybody_knows_all_of_them(tmp_path: Path) -> None:
+    found = table(tmp_path, replicas=2, edge_metrics_port=0)
+
+    second = found["order_svc-2"]
+    assert [port.number for port in second.ports] == [50152, 19203]
+    assert (second.environment["ORDER_SVC_PORT"], second.environment["ORDER_SVC_METRICS_PORT"]) == ("50152", "19203")
+    assert {"price_svc-2", "exchange_gw-2", "edge-2"} <= set(found)
+    assert found["edge-2"].environment["EDGE_METRICS_PORT"] == "0"
+    for edge in ("edge", "edge-2"):
+        assert found[edge].environment["EDGE_ORDER_SVC"] == "ipv4:127.0.0.1:50052,127.0.0.1:50152"
+
+
+def test_a_port_that_leaves_no_room_for_replicas_is_refused() -> None:
+    with pytest.raises(ValidationError, match="EDGE_PORT: with LOCAL_REPLICAS=3 it can be 65335 at most"):
+        LocalSettings.model_validate({"replicas": 3, "edge_port": 65400})

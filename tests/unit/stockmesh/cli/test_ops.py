@@ -172,7 +172,8 @@ def test_status_is_not_fine_when_a_part_is_away(ops: Run, operations: Operations
     ended = ops("status", *where(operations)[:-1], "127.0.0.1:9", "--json")
 
     told = json.loads(ended.out)
-    assert (ended.code, told["ok"], told["services"]["edge"]["state"]) == (1, False, "no answer")
+    states = {each["service"]: each["state"] for each in told["services"]}
+    assert (ended.code, told["ok"], states["edge"], states["order_svc"]) == (1, False, "no answer", "SERVING")
     assert told["venue"]["tradingState"]["state"] == "ACTIVE"
 
 
