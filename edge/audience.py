@@ -14,10 +14,9 @@ from edge.beats import Due
 from edge.framing import framed
 from edge.params import MAX_HZ
 from edge.replies import notification
+from edge.tally import Tally
 from edge.topic import Mode, Topic
 
-# More clients become another audience with a beat of its own: one audience is served in one turn of the loop.
-SEATS_PER_AUDIENCE = 128
 # More go into the next frame, so that no frame keeps a response waiting for long.
 QUOTES_PER_FRAME = 128
 # Nobody gets frames faster than this, however many symbols tick; what comes in between goes together.
@@ -100,6 +99,9 @@ class Seat:
                 return 0
             part = owed[at : at + QUOTES_PER_FRAME]
             outlet.write(_frame([topic.text(self.audience.mode) for topic in part]))
+            tally = self.audience.tally
+            tally.updates_sent += len(part)
+            tally.updates_conflated += sum(topic.changes - told[topic] - 1 for topic in part)
             told.update((topic, topic.changes) for topic in part)
             self.missed -= len(part)
         replaced, self.missed = max(self.missed, 0), 0
@@ -134,7 +136,16 @@ class Watch:
 class Audience:
     """Clients with the same wish for the same symbols. `phase` shifts its beat against that of others."""
 
-    def __init__(self, topics: Iterable[Topic], wish: Wish, clock: Clock, *, phase: float | None = None) -> None:
+    def __init__(
+        self,
+        topics: Iterable[Topic],
+        wish: Wish,
+        clock: Clock,
+        *,
+        phase: float | None = None,
+        tally: Tally | None = None,
+    ) -> None:
+        self.tally = tally or Tally()
         self.wish, self.mode, self._interval, self._clock = wish, wish.mode, wish.interval, clock
         # Not for secrets: it only spreads the audiences over the beat.
         self._phase = random.random() if phase is None else phase  # noqa: S311
@@ -223,6 +234,7 @@ class Audience:
                 outlet.write(frames)
             else:
                 apart.append(seat)
+        self._count(due, len(self.seats) - len(apart))
         for seat in apart:
             if not seat.outlet.is_ready:
                 seat.told = seat.told or self._told()
@@ -233,40 +245,21 @@ class Audience:
         for seat in apart:
             seat.catch_up()
 
+    def _count(self, due: Sequence[Watch], clients: int) -> None:
+        """Count what was written to clients in one go; this costs the same however many they are."""
+        if not clients:
+            return
+        replaced = sum(watch.topic.changes - watch.sent - 1 for watch in due)
+        self.tally.time(due[-1].topic.quote, len(due))
+        self.tally.updates_sent += clients * len(due)
+        self.tally.updates_conflated += clients * replaced
+
     def _end_of_beat(self, now: float, interval: float) -> float:
         """Return when the next update of a symbol that is sent now may follow.
 
         Time is cut into beats, and a symbol is sent once in a beat; all symbols share the beat, so that busy ones go together.
         """
         return (int((now + self._phase) / interval) + 1) * interval - self._phase
-
-
-class Audiences:
-    """All audiences of this process; the last client to leave one ends it."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._rooms: dict[tuple[Wish, frozenset[Topic]], list[Audience]] = {}
-
-    def join(self, outlet: Outlet, wish: Wish, told: dict[Topic, int]) -> Seat:
-        """Seat a client that wants these symbols so, and has these changes of them."""
-        rooms = self._rooms.setdefault((wish, frozenset(told)), [])
-        for room in rooms:
-            if len(room.seats) < SEATS_PER_AUDIENCE:
-                return room.join(outlet, told)
-        rooms.append(Audience(told, wish, self._clock))
-        return rooms[-1].join(outlet, told)
-
-    def leave(self, seat: Seat) -> None:
-        """Give a seat up."""
-        room = seat.audience
-        room.leave(seat)
-        if not room.seats:
-            key = (room.wish, room.topics)
-            room.end()
-            self._rooms[key].remove(room)
-            if not self._rooms[key]:
-                del self._rooms[key]
 
 
 def _frame(texts: Sequence[bytes]) -> bytes:

@@ -9,6 +9,8 @@ class Close(Enum):
     SHUTDOWN = (4001, "the server restarts, connect again")
     SLOW_READER = (4008, "too much is unread, connect again and read faster")
     STATE_LOST = (4010, "the position of your order updates is void, connect and subscribe again")
+    TOKEN_REVOKED = (4503, "the token was revoked, connect again only with a new one")
+    FLOODING = (4508, "too many pings, fragments or frames at once")
     TOKEN_EXPIRED = (4401, "the token has expired, connect again with a new one")
     SILENT = (1011, "nothing came from you, not even a pong")
     BROKEN = (4011, "something broke on our side, connect again")

@@ -5,6 +5,7 @@ its subject, so a loss shows with the next message, or when the connection is fo
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from edge.bus import OrderUpdates, StreamState
 from edge.closing import Close
 from edge.rendering import json_of
 from edge.replies import notification
-from gen.trading.v1.order_pb2 import OrderUpdate
+from edge.tally import Observe, nobody
+from gen.trading.v1.order_pb2 import OrderEvent, OrderUpdate
 from runtime import logs
 from runtime.crash_points import reach
 from runtime.errors import TradingError
@@ -27,15 +29,29 @@ MAX_REPLAY = 500
 # Updates that may come while a subscription is being answered.
 MAX_WAITING = 2_000
 
+# What the exchange said, as against what a client asked for.
+_REPORTS = frozenset(
+    {
+        OrderEvent.PLACED,
+        OrderEvent.FILL,
+        OrderEvent.CANCELED,
+        OrderEvent.CANCEL_REJECTED,
+        OrderEvent.REPLACED,
+        OrderEvent.REPLACE_REJECTED,
+        OrderEvent.REJECTED,
+    }
+)
+
 logger = logs.get_logger("edge.feed")
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One update: its sequence and the ready frame."""
+    """One update: its sequence and the ready frame; and, if it tells a report, when that was heard (seconds since 1970), else 0."""
 
     sequence: int
     frame: bytes
+    heard_at: float = 0.0
 
 
 class Follower:
@@ -80,14 +96,14 @@ class Follower:
 class Feed:
     """One account's updates in this process."""
 
-    def __init__(self, account_id: str, source: OrderUpdates) -> None:
+    def __init__(self, account_id: str, source: OrderUpdates, report_to_pushed: Observe = nobody) -> None:
         self.account_id = account_id
         self.followers: set[Follower] = set()
         # Subscriptions that are being answered.
         self.holds = 0
         # True when something may have been missed, and when it can never be read back.
         self.is_behind = self.is_lost = False
-        self._source = source
+        self._source, self._report_to_pushed = source, report_to_pushed
         self._lock = asyncio.Lock()
         self._listening: AsyncExitStack | None = None
         self._stream = StreamState(0, 0)
@@ -126,7 +142,7 @@ class Feed:
             if heard.sequence <= self._last:
                 return
             if heard.previous == self._last:
-                self._pass_on(heard)
+                self._pass_on(heard, is_live=True)
             else:
                 await self._catch_up()
 
@@ -152,13 +168,15 @@ class Feed:
         else:
             self.is_behind = False
 
-    def _pass_on(self, heard: Heard) -> None:
+    def _pass_on(self, heard: Heard, *, is_live: bool = False) -> None:
         update = self._rendered(heard, previous=self._last)
         self._last = heard.sequence
         if update is not None:
             reach("K15")
             for follower in tuple(self.followers):
                 follower.take(update)
+            if is_live and update.heard_at and self.followers:
+                self._report_to_pushed(max(time.time() - update.heard_at, 0.0))
 
     async def missed_since(self, asked: Position) -> list[Update] | None:
         """Return the updates after a position; None when nobody can tell whether they are all there.
@@ -205,4 +223,6 @@ class Feed:
         created = self._stream.created
         update.position = str(Position(created, heard.sequence))
         update.previous = str(Position(created, previous))
-        return Update(heard.sequence, notification("orders.update", json_of(update)))
+        changed, is_report = update.order.update_time, update.event.kind in _REPORTS
+        heard_at = changed.seconds + changed.nanos / 1e9 if is_report else 0.0
+        return Update(heard.sequence, notification("orders.update", json_of(update)), heard_at)

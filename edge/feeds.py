@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from edge.bus import OrderUpdates
 from edge.feed import Feed
+from edge.tally import Observe, nobody
 from runtime.errors import TradingError
 
 CHECK_SECONDS = 0.5
@@ -17,8 +18,8 @@ REPAIRS_AT_ONCE = 32
 class Feeds:
     """The feeds of this process."""
 
-    def __init__(self, source: OrderUpdates) -> None:
-        self._source = source
+    def __init__(self, source: OrderUpdates, report_to_pushed: Observe = nobody) -> None:
+        self._source, self._report_to_pushed = source, report_to_pushed
         self._feeds: dict[str, Feed] = {}
         self._idle_checks: dict[str, int] = {}
         # Taken out of use, still to be closed.
@@ -32,7 +33,7 @@ class Feeds:
         if feed is None or feed.is_lost:
             if feed is not None:
                 self._retired.append(feed)
-            feed = self._feeds[account_id] = Feed(account_id, self._source)
+            feed = self._feeds[account_id] = Feed(account_id, self._source, self._report_to_pushed)
         feed.holds += 1
         try:
             await feed.open()

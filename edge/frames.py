@@ -151,13 +151,20 @@ def _invalid(problem: str) -> Fault:
     return Fault(INVALID_REQUEST, "INVALID_REQUEST", problem)
 
 
+def id_of_unread(data: bytes) -> bytes | None:
+    """Return the id of a request that will not be read: None for a notification, null for what is no request."""
+    try:
+        identity = bytes(_only_id.decode(data).id)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return NULL_ID
+    if not identity:
+        return None
+    return identity if _is_id(identity) else NULL_ID
+
+
 def _id_of(text: bytes) -> bytes:
     """Return the id of a request that is wrong otherwise; null where none can be made out."""
-    try:
-        identity = bytes(_only_id.decode(text).id)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return NULL_ID
-    return identity if identity and _is_id(identity) else NULL_ID
+    return id_of_unread(text) or NULL_ID
 
 
 def _is_id(identity: bytes) -> bool:

@@ -1,5 +1,6 @@
 """The methods that pass one request to a service: which call, how long it may take, whether it changes an order."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from google.protobuf.message import Message
 
 from edge import params as p
 from edge.asking import Method, ask
+from edge.errors import Overloaded
 from edge.rendering import json_of
 from edge.replies import Done
+from edge.room import Rank
 from edge.session import Identity, Session
 from gen.trading.v1 import order_pb2 as orders
 from gen.trading.v1 import price_pb2 as prices
@@ -35,6 +38,8 @@ class Request:
     session: Session
     params: Any
     id: str
+    # When its frame came, in seconds of the loop.
+    received: float
 
     @property
     def identity(self) -> Identity:
@@ -43,18 +48,31 @@ class Request:
             raise TokenMissing("authenticate first: session.authenticate, or the header 'authorization: Bearer …'")
         return self.session.identity
 
+    def left(self, seconds: float) -> float:
+        """Return how many of the seconds that the request may take are left. Raises Overloaded when there are none."""
+        left = self.received + seconds - asyncio.get_running_loop().time()
+        if left <= 0:
+            raise Overloaded("the request waited too long to be begun", retry_after_seconds=1.0)
+        return left
+
 
 Run: TypeAlias = Callable[[Request], Awaitable[Done]]
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """How one method is served. `has_effect` says that it changes an order, `is_open` that it needs no token."""
+    """How one method is served. `has_effect` says that it changes an order, `is_open` that it needs no token.
+
+    `rank` is what it is worth when there is too much to do; None for what costs next to nothing, or is asked for all at once.
+    """
 
     read: Callable[[bytes], p.Params]
     run: Run
     has_effect: bool = False
     is_open: bool = False
+    rank: Rank | None = None
+    # Counts against the account's orders.
+    is_order: bool = False
 
 
 def price_methods(service: "PriceServiceAsyncStub") -> Mapping[str, Served]:
@@ -70,9 +88,9 @@ def price_methods(service: "PriceServiceAsyncStub") -> Mapping[str, Served]:
         service.GetMarketStatus, prices.GetMarketStatusRequest, prices.GetMarketStatusResponse, seconds=READ_SECONDS
     )
     return {
-        "prices.history": Served(p.reader(p.History), history),
-        "instruments.search": Served(p.reader(p.Search), search),
-        "market.status": Served(p.reader(p.NoParams), status),
+        "prices.history": Served(p.reader(p.History), history, rank=Rank.HISTORY),
+        "instruments.search": Served(p.reader(p.Search), search, rank=Rank.HISTORY),
+        "market.status": Served(p.reader(p.NoParams), status, rank=Rank.HISTORY),
     }
 
 
@@ -100,14 +118,15 @@ def order_methods(service: "OrderServiceAsyncStub") -> Mapping[str, Served]:
         orders.GetOrderTimelineResponse,
         seconds=READ_SECONDS,
     )
+    placing = _placing(service.PlaceOrder)
     return {
-        "orders.place": Served(p.reader(p.PlaceOrder), _placing(service.PlaceOrder), has_effect=True),
-        "orders.preview": Served(p.reader(p.PreviewOrder), preview),
-        "orders.cancel": Served(p.reader(p.OneOrder), cancel, has_effect=True),
-        "orders.replace": Served(p.reader(p.ReplaceOrder), replace, has_effect=True),
-        "orders.get": Served(p.reader(p.OneOrder), get),
-        "orders.list": Served(p.reader(p.ListOrders), listing),
-        "orders.timeline": Served(p.reader(p.OneOrder), timeline),
+        "orders.place": Served(p.reader(p.PlaceOrder), placing, has_effect=True, rank=Rank.ORDER, is_order=True),
+        "orders.preview": Served(p.reader(p.PreviewOrder), preview, rank=Rank.ORDER),
+        "orders.cancel": Served(p.reader(p.OneOrder), cancel, has_effect=True, rank=Rank.CANCEL),
+        "orders.replace": Served(p.reader(p.ReplaceOrder), replace, has_effect=True, rank=Rank.ORDER, is_order=True),
+        "orders.get": Served(p.reader(p.OneOrder), get, rank=Rank.STATUS),
+        "orders.list": Served(p.reader(p.ListOrders), listing, rank=Rank.STATUS),
+        "orders.timeline": Served(p.reader(p.OneOrder), timeline, rank=Rank.STATUS),
     }
 
 
@@ -115,7 +134,8 @@ def _passing(method: Method, asked: type[Message], answered: type[Message], *, s
     async def run(request: Request) -> Done:
         token = request.identity.token
         message = p.request_of(asked, request.params)
-        return Done(json_of(await ask(method, message, answered, seconds=seconds, token=token, request_id=request.id)))
+        left = request.left(seconds)
+        return Done(json_of(await ask(method, message, answered, seconds=left, token=token, request_id=request.id)))
 
     return run
 
@@ -126,6 +146,7 @@ def _placing(method: Method) -> Run:
         received_ms = time.time_ns() // 1_000_000
         token = request.identity.token
         message = p.request_of(orders.PlaceOrderRequest, request.params)
+        left = request.left(CHANGE_SECONDS)
         # With a key from the start, even a client that sent none can ask what became of its order.
         message.client_order_id = message.client_order_id or uuid4().hex
         try:
@@ -133,7 +154,7 @@ def _placing(method: Method) -> Run:
                 method,
                 message,
                 orders.PlaceOrderResponse,
-                seconds=CHANGE_SECONDS,
+                seconds=left,
                 token=token,
                 request_id=request.id,
                 received_ms=received_ms,

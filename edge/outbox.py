@@ -63,9 +63,11 @@ class Outbox:
             self.write(framed(self._newest.pop(next(iter(self._newest)))))
         self.is_ready = not self._is_paused
 
-    def close(self) -> None:
-        """Forget everything: the client is gone."""
+    def close(self) -> list[bytes]:
+        """Forget everything, as the client is gone; return the lossless frames that it did not get."""
         self.pause()
+        unsent = list(self._lossless)
         self._lossless.clear()
         self._newest.clear()
         self._bytes = 0
+        return unsent

@@ -4,10 +4,9 @@ Shape is checked here (names, types, ranges of the wire); whether a value makes 
 """
 
 import re
-from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 from google.protobuf.message import Message
@@ -20,17 +19,24 @@ from gen.trading.v1 import order_pb2
 
 MAX_HZ = 50.0
 MAX_SYMBOLS = 500
-MAX_INT64 = 2**63 - 1
+MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
 # An exponent beyond this is no price, and writing it out would only cost memory.
 MAX_EXPONENT = 30
+_ABSENT = msgspec.Raw(b"null")
 
 Text: TypeAlias = Annotated[str, Meta(max_length=256)]
 Symbol: TypeAlias = Annotated[str, Meta(min_length=1, max_length=32)]
 Symbols: TypeAlias = Annotated[tuple[Symbol, ...], Meta(max_length=MAX_SYMBOLS)]
-# proto3 JSON writes int64 as text and reads both.
-Int64: TypeAlias = Annotated[int, Meta(ge=-MAX_INT64, le=MAX_INT64)] | Annotated[str, Meta(pattern=r"^-?[0-9]{1,18}$")]
+# proto3 JSON writes int64 as text and reads both. "$" alone would let a line end pass.
+Int64: TypeAlias = (
+    Annotated[int, Meta(ge=MIN_INT64, le=MAX_INT64)] | Annotated[str, Meta(pattern=r"^-?[0-9]{1,19}(?!\n)$")]
+)
 PageSize: TypeAlias = Annotated[int, Meta(ge=0, le=10_000)]
 Time: TypeAlias = Annotated[datetime, Meta(tz=True)]
+Amount: TypeAlias = Annotated[
+    msgspec.Raw,
+    Meta(extra_json_schema={"anyOf": [{"type": "number"}, {"type": "string", "maxLength": 40}, {"type": "null"}]}),
+]
 Side: TypeAlias = Literal["BUY", "SELL"]
 OrderType: TypeAlias = Literal["LIMIT", "MARKET"]
 TimeInForce: TypeAlias = Literal["DAY", "IOC", "FOK", "GTC"]
@@ -118,7 +124,7 @@ class PlaceOrder(Params, frozen=True):
     submit_by: Time | None = None
     account_id: Text | None = None
     order_type: Text | None = None
-    amount: msgspec.Raw = msgspec.Raw(b"null")
+    amount: Amount = msgspec.field(default_factory=lambda: _ABSENT)
 
 
 class PreviewOrder(Params, frozen=True):
@@ -160,19 +166,48 @@ class FollowOrders(Params, frozen=True):
     account_id: Text | None = None
 
 
-def reader(kind: type[P]) -> Callable[[bytes], P]:
-    """Return what reads a method's parameters from JSON text; it raises an INVALID_PARAMS Fault."""
-    decoder = msgspec.json.Decoder(kind)
+PARAMS: dict[str, type[Params]] = {
+    "session.authenticate": Authenticate,
+    "ping": NoParams,
+    "prices.get": GetPrices,
+    "prices.history": History,
+    "prices.subscribe": Subscribe,
+    "prices.unsubscribe": Unsubscribe,
+    "instruments.search": Search,
+    "market.status": NoParams,
+    "orders.place": PlaceOrder,
+    "orders.preview": PreviewOrder,
+    "orders.cancel": OneOrder,
+    "orders.replace": ReplaceOrder,
+    "orders.get": OneOrder,
+    "orders.list": ListOrders,
+    "orders.timeline": OneOrder,
+    "orders.subscribe": FollowOrders,
+    "orders.unsubscribe": NoParams,
+}
+"""What each method takes; docs/asyncapi.yaml is made of it."""
 
-    def read(text: bytes) -> P:
+
+class Reader(Generic[P]):
+    """Reads a method's parameters, of one kind, from JSON text; it raises an INVALID_PARAMS Fault."""
+
+    def __init__(self, kind: type[P]) -> None:
+        self.kind = kind
+        self._decoder = msgspec.json.Decoder(kind)
+
+    def __call__(self, text: bytes) -> P:
+        """Return the parameters."""
         if text.startswith(b"["):
             raise Fault(INVALID_PARAMS, "POSITIONAL_PARAMS", "params go by name: send an object")
         try:
-            return decoder.decode(text)
+            return self._decoder.decode(text)
         except msgspec.ValidationError as error:
             raise _fault(str(error)) from None
 
-    return read
+
+def reader(kind: type[P]) -> Reader[P]:
+    """Return what reads parameters of a kind."""
+    return Reader(kind)
 
 
 _AT = re.compile(r" - at `\$\.?(.*)`$")
@@ -206,23 +241,42 @@ def _values(params: Params) -> dict[str, Any]:
     return {name: _value(name, value) for name, value in given if value is not None and value != _ABSENT}
 
 
-_ABSENT = msgspec.Raw(b"null")
 # Short plain text, or a JSON number; whether it is a price is the order service's to say.
 _AMOUNT = re.compile(rb'"(?P<text>[ !#-\[\]-~]{0,40})"|-?[0-9.]{1,40}(?:[eE](?P<exponent>[-+]?[0-9]{1,3}))?')
 
 
 def _value(name: str, value: Any) -> Any:
     if name == "quantity":
-        return int(value)
+        return _int64(name, value)
     if name == "amount":
         return Value(string_value=_decimal_text(bytes(value)))
     if isinstance(value, datetime):
-        time = Timestamp()
-        time.FromDatetime(value)
-        return time
+        return _timestamp(name, value)
     if isinstance(value, PlaceOrder):
         return request_of(order_pb2.PlaceOrderRequest, value)
     return value
+
+
+def _int64(name: str, value: int | str) -> int:
+    number = int(value)
+    if not MIN_INT64 <= number <= MAX_INT64:
+        raise Fault(INVALID_PARAMS, "OUT_OF_RANGE", f"{name} is no 64-bit integer", field=name)
+    return number
+
+
+def _timestamp(name: str, value: datetime) -> Timestamp:
+    time = Timestamp()
+    try:
+        time.FromDatetime(value)
+    except (OverflowError, ValueError):
+        # With its offset taken away it lies before the year 1, or after 9999.
+        raise Fault(INVALID_PARAMS, "OUT_OF_RANGE", "a time lies outside of the calendar", field=_camel(name)) from None
+    return time
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def _decimal_text(raw: bytes) -> str:

@@ -46,7 +46,7 @@ class Price:
     def text(self) -> bytes:
         """The JSON text of a StockPrice without bars."""
         if not self._text:
-            self._text = b'{"quote":%b,"bars":[]}' % json_of(self.quote)
+            self._text = b'{"quote":%b,"bars":[],"interval":"","sources":[]}' % json_of(self.quote)
         return self._text
 
 

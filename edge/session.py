@@ -9,12 +9,14 @@ from uuid import uuid4
 from websockets.exceptions import ConnectionClosed
 
 from edge import frames, replies
+from edge.accounts import Budget
 from edge.audience import Subscription
 from edge.closing import Close
-from edge.connection import Connection
+from edge.connection import FIRST_FRAME_BYTES, Connection
 from edge.lifetime import Lifetime
 from edge.outbox import Overflow
 from edge.rendering import now_text
+from edge.toll import Toll, too_many
 from edge.writer import Writer
 from runtime import logs
 from runtime.auth import Principal
@@ -22,6 +24,8 @@ from runtime.errors import PermissionDenied
 
 # The closing handshake gets this long; then the connection is cut.
 CLOSE_SECONDS = 2.5
+# How a frame with an order update begins.
+UPDATE = b'{"jsonrpc":"2.0","method":"orders.update"'
 
 logger = logs.get_logger("edge.session")
 
@@ -42,6 +46,7 @@ class Limits:
     max_in_flight: int
     max_unread_frames: int
     max_unread_bytes: int
+    max_frame_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,8 @@ class Answer:
     then: Callable[[], None] | None = None
 
 
-Answering: TypeAlias = Callable[["Session", frames.Call], Awaitable[Answer]]
+# What answers a call; the number is when it came, in seconds of the loop.
+Answering: TypeAlias = Callable[["Session", frames.Call, float], Awaitable[Answer]]
 
 
 class Followed(Protocol):
@@ -100,6 +106,7 @@ class Session:
             max_frames=limits.max_unread_frames,
             max_bytes=limits.max_unread_bytes,
             when_idle=self._close_if_done,
+            when_flooding=lambda: self.close(Close.FLOODING),
         )
         self.outbox, self.seats = self._writer.outbox, self._writer.seats
         self._lifetime = Lifetime(self, auth_seconds=limits.auth_seconds, heartbeat_seconds=limits.heartbeat_seconds)
@@ -107,6 +114,20 @@ class Session:
         self._in_flight = 0
         self._group = asyncio.TaskGroup()
         self._closing = self._leaving = False
+        self._toll = Toll()
+        # Order updates that the client did not get because it was let go.
+        self.updates_dropped = 0
+        socket.allow(min(FIRST_FRAME_BYTES, limits.max_frame_bytes))
+
+    @property
+    def socket(self) -> Connection:
+        """The client's connection."""
+        return self._socket
+
+    @property
+    def budget(self) -> Budget | None:
+        """What the client's account may use; None before the client has said who it is."""
+        return self._socket.budget
 
     async def run(self, identity: Identity | None) -> None:
         """Serve the client until the connection is closed and every request of it is done; it may have brought its token along."""
@@ -120,16 +141,21 @@ class Session:
                 self._lifetime.end()
         finally:
             self._lifetime.end()
-            self._writer.close()
+            self.updates_dropped += sum(frame.startswith(UPDATE) for frame in self._writer.close())
 
-    def admit(self, identity: Identity) -> None:
-        """Let the client in, or go on with its new token. Raises OtherIdentity."""
+    def check(self, identity: Identity) -> None:
+        """Raise OtherIdentity for a token that this socket cannot go on with."""
         if self.identity is not None:
             followed = self.followed.account_id if self.followed else None
             is_same = identity.principal.subject == self.identity.principal.subject
             if not is_same or (followed and followed not in identity.principal.accounts):
                 raise OtherIdentity("this socket is another user's; open a new one")
+
+    def admit(self, identity: Identity) -> None:
+        """Let the client in, or go on with its new token. Raises OtherIdentity."""
+        self.check(identity)
         self.identity = identity
+        self._socket.allow(self._limits.max_frame_bytes)
         self._lifetime.admit(identity.principal.expires_at)
 
     def send(self, frame: bytes) -> None:
@@ -137,6 +163,7 @@ class Session:
         try:
             self.outbox.put(frame)
         except Overflow:
+            self.updates_dropped += frame.startswith(UPDATE)
             self.close(Close.SLOW_READER)
 
     def tell(self, method: str, params: dict[str, object]) -> None:
@@ -194,26 +221,40 @@ class Session:
 
     async def _read(self) -> None:
         try:
-            while True:
-                data = await self._socket.recv(decode=False)
-                await self._take(frames.read(data, max_batch=self._limits.max_batch))
+            # What was sent before the end came is not read any more.
+            while not self._closing:
+                data, received = await self._socket.read()
+                wait_seconds = self._toll.wait_seconds(self.budget)
+                if wait_seconds:
+                    refusal = await self._toll.refusal(data, wait_seconds)
+                    if self._socket.is_gone:
+                        return
+                    if refusal is not None:
+                        self.send(refusal)
+                    continue
+                await self._take(frames.read(data, max_batch=self._limits.max_batch), received)
         except ConnectionClosed:
             return
 
-    async def _take(self, frame: frames.Frame) -> None:
+    async def _take(self, frame: frames.Frame, received: float) -> None:
+        others = len(frame.elements) - 1
+        wait_seconds = self._toll.wait_seconds(self.budget, others) if others else 0.0
         collected = _Answers(self, len(frame.elements), batch=frame.batch)
         for element in frame.elements:
             if isinstance(element, frames.Refused):
                 collected.add(Answer(replies.fault(element.id, element.fault)))
                 continue
+            if wait_seconds:
+                collected.add(Answer(too_many(element.id, wait_seconds) if element.id else None))
+                continue
             # While there is no room the next frame stays in the socket: the client waits, not our memory.
             await self._room.acquire()
             self._in_flight += 1
-            self._group.create_task(self._run(element, collected))
+            self._group.create_task(self._run(element, collected, received))
 
-    async def _run(self, call: frames.Call, collected: "_Answers") -> None:
+    async def _run(self, call: frames.Call, collected: "_Answers", received: float) -> None:
         try:
-            answer = await self._answer(self, call)
+            answer = await self._answer(self, call, received)
         finally:
             self._in_flight -= 1
             self._room.release()

@@ -1,5 +1,6 @@
 """The knobs of the edge; each is an environment variable EDGE_… (and the shared ones)."""
 
+import ipaddress
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
@@ -37,7 +38,27 @@ class EdgeSettings(Settings):
     max_unread_frames: int = Field(2_000, ge=10)
     max_unread_bytes: int = Field(4 << 20, ge=1 << 16)
 
-    @field_validator("origins", mode="before")
+    # Limits of 0 are none.
+    max_sockets: int = Field(20_000, ge=0, description="of this process")
+    max_handshakes: int = Field(4_000, ge=0, description="connections that have not said yet what they want")
+    max_address_sockets: int = Field(1_000, ge=0, description="of one address, in this process")
+    max_account_sockets: int = Field(100, ge=0, description="of one account, in all replicas")
+    max_account_subscriptions: int = Field(5_000, ge=0, description="symbols of one account, in this process")
+    messages_per_second: float = Field(200.0, ge=0, description="requests of one account, in this process")
+    orders_per_second: float = Field(50.0, ge=0, description="placed or replaced by one account, in all replicas")
+    subscriptions_per_second: float = Field(1_000.0, ge=0, description="symbols of one account, in this process")
+    max_requests: int = Field(2_000, ge=0, description="under way in this process, for services")
+    # Whose word counts on where a client comes from: networks, separated by commas.
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.0/8", "::1/128")
+
+    @field_validator("origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
+        return value

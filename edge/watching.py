@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 
-from edge.audience import Audiences, Subscription, Wish
+from edge.audience import Subscription, Wish
+from edge.audiences import Audiences
 from edge.beats import Beats
 from edge.hub import Hub
 from edge.params import Subscribe, Unsubscribe
 from edge.reads import Latest, PriceReads, unknown_symbols
 from edge.replies import Done, encode
 from edge.session import Session
+from edge.tally import Tally
 from edge.topic import Mode, Topic
 from runtime.errors import FailedPrecondition, TradingError
 
@@ -17,7 +19,7 @@ SLOWEST_HZ = 1 / 60
 
 
 class TooManySubscriptions(FailedPrecondition):
-    """One socket watches as many symbols as it may."""
+    """The socket, or its account (`scope`), watches as many symbols as it may."""
 
     reason = "TOO_MANY_SUBSCRIPTIONS"
 
@@ -25,10 +27,18 @@ class TooManySubscriptions(FailedPrecondition):
 class Watching:
     """Lets sessions watch symbols."""
 
-    def __init__(self, hub: Hub, reads: PriceReads, *, max_subscriptions: int, default_hz: float) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        reads: PriceReads,
+        *,
+        max_subscriptions: int,
+        default_hz: float,
+        tally: Tally,
+    ) -> None:
         self._hub, self._reads = hub, reads
         self._max_subscriptions, self._default_hz = max_subscriptions, default_hz
-        self._audiences = Audiences(Beats())
+        self._audiences, self._tally = Audiences(Beats(), tally), tally
 
     async def subscribe(self, session: Session, params: Subscribe) -> Done:
         """Watch symbols, or change mode and pace of symbols that are watched already.
@@ -36,6 +46,8 @@ class Watching:
         Answers with the whole current list, the snapshot of the symbols named, and those refused. Raises the refusal when every
         symbol is refused, and what the price service raises; then nothing has changed.
         """
+        if session.budget is not None:
+            session.budget.subscribe(len(params.symbols))
         async with session.prices_lock:
             refusals: dict[str, TradingError] = {}
             wanted = self._within_limit(session, dict.fromkeys(params.symbols), refusals)
@@ -55,15 +67,18 @@ class Watching:
     async def unsubscribe(self, session: Session, params: Unsubscribe) -> Done:
         """Watch symbols no more; symbols that are not watched do not matter."""
         async with session.prices_lock:
-            ended = [session.subscriptions.pop(symbol, None) for symbol in dict.fromkeys(params.symbols)]
+            known = [symbol for symbol in dict.fromkeys(params.symbols) if symbol in session.subscriptions]
+            ended = [session.subscriptions.pop(symbol).topic for symbol in known]
+            self._count(session, -len(ended))
             self._seat(session)
-            self._hub.release(subscription.topic for subscription in ended if subscription is not None)
+            self._hub.release(ended)
         return Done(lambda: _answer(session, (), b"[]"))
 
     def leave(self, session: Session) -> None:
         """Forget a session that is over."""
         topics = [subscription.topic for subscription in session.subscriptions.values()]
         session.subscriptions.clear()
+        self._count(session, -len(topics))
         self._seat(session)
         self._hub.release(topics)
 
@@ -71,13 +86,16 @@ class Watching:
         return Wish(Mode(params.mode or "QUOTE"), 1.0 / max(params.max_hz or self._default_hz, SLOWEST_HZ))
 
     def _within_limit(self, session: Session, symbols: dict[str, None], refusals: dict[str, TradingError]) -> list[str]:
-        room = self._max_subscriptions - len(session.subscriptions)
+        room, limit, scope = self._max_subscriptions - len(session.subscriptions), self._max_subscriptions, "socket"
+        budget = session.budget
+        if budget is not None and budget.subscriptions_left is not None and budget.subscriptions_left < room:
+            room, limit, scope = budget.subscriptions_left, budget.allowance.subscriptions, "account"
         wanted: list[str] = []
         for symbol in symbols:
             if symbol not in session.subscriptions:
                 if room <= 0:
-                    limit = self._max_subscriptions
-                    refusals[symbol] = TooManySubscriptions(f"a socket watches at most {limit} symbols", limit=limit)
+                    words = f"the {scope} watches {limit} symbols, which is all that it may"
+                    refusals[symbol] = TooManySubscriptions(words, limit=limit, scope=scope)
                     continue
                 room -= 1
             wanted.append(symbol)
@@ -96,10 +114,16 @@ class Watching:
             subscription = session.subscriptions.get(topic.symbol)
             if subscription is None:
                 self._hub.hold([topic.symbol])
+                self._count(session, 1)
                 subscription = session.subscriptions[topic.symbol] = Subscription(topic, wish)
             subscription.wish = wish
             accepted.append(subscription)
         return accepted
+
+    def _count(self, session: Session, symbols: int) -> None:
+        self._tally.subscriptions += symbols
+        if session.budget is not None:
+            session.budget.watched += symbols
 
     def _begin(self, session: Session, subscriptions: Iterable[Subscription]) -> None:
         """Go on from the snapshot that was sent just now."""

@@ -16,13 +16,19 @@ class Writer:
     """Hears from the connection whether the client takes what is written. Nothing waits here, so nobody waits for a slow client."""
 
     def __init__(
-        self, connection: Connection, *, max_frames: int, max_bytes: int, when_idle: Callable[[], None]
+        self,
+        connection: Connection,
+        *,
+        max_frames: int,
+        max_bytes: int,
+        when_idle: Callable[[], None],
+        when_flooding: Callable[[], None],
     ) -> None:
         self.outbox = Outbox(connection.put, max_frames=max_frames, max_bytes=max_bytes)
         # The client's price subscriptions, by how it wants the symbols.
         self.seats: dict[Wish, Seat] = {}
         connection.flow, self._connection = self, connection
-        self._when_idle = when_idle
+        self._when_idle, self._when_flooding = when_idle, when_flooding
         self._loop = asyncio.get_running_loop()
         self._paused_at: float | None = None
         self._resumed_at = 0.0
@@ -57,6 +63,10 @@ class Writer:
         if self.outbox.is_ready:
             self._when_idle()
 
+    def flood(self) -> None:
+        """The client sends what can only be meant to harm."""
+        self._when_flooding()
+
     def tell_slow(self) -> None:
         """Tell the client what it missed because it read too slowly, if that is so and was not told just now."""
         now = self._loop.time()
@@ -67,6 +77,6 @@ class Writer:
         self._told_slow_at, self._left_out = now, 0
         self.outbox.put_newest("degraded", replies.notification("session.degraded", replies.encode(params)))
 
-    def close(self) -> None:
-        """Write no more: the client is gone."""
-        self.outbox.close()
+    def close(self) -> list[bytes]:
+        """Write no more, as the client is gone; return the lossless frames that it did not get."""
+        return self.outbox.close()

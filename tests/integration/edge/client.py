@@ -1,4 +1,4 @@
-"""A WebSocket client that reads like a conversation: raw frames in and out, nothing assumed."""
+"""A WebSocket client that reads like a conversation: raw frames in and out; each must be one that docs/asyncapi.yaml describes."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from runtime.auth import make_token
 from tests.integration.edge.neighbours import SECRET
+from tests.integration.edge.traffic import check, check_answer
 
 SECONDS = 5.0
 
@@ -65,7 +66,9 @@ class Client:
         """Return the whole response to a request; notifications that come before it are kept."""
         self._number += 1
         await self.send({"jsonrpc": "2.0", "method": method, "params": params, "id": self._number})
-        return await self._find(lambda frame: isinstance(frame, dict) and frame.get("id") == self._number)
+        answer = await self._find(lambda frame: isinstance(frame, dict) and frame.get("id") == self._number)
+        check_answer(method, answer)
+        return answer
 
     async def call(self, method: str, **params: object) -> Any:
         """Return the result of a request that goes well."""
@@ -82,6 +85,7 @@ class Client:
     async def told(self, method: str) -> Any:
         """Return the parameters of the next notification of a method; others are kept."""
         frame = await self._find(lambda frame: isinstance(frame, dict) and frame.get("method") == method)
+        check(method, frame)
         return frame["params"]
 
     async def _find(self, wanted: Any) -> Any:

@@ -73,7 +73,7 @@ async def another_edge(nats_url: str, bus: Bus, around: Neighbours, **settings: 
         **settings,
     }
     async with asyncio.TaskGroup() as group:
-        tasks = Tasks(group)
+        tasks = Tasks(group, wanted.pop("registry", None))
         async with open_app(EdgeSettings(**wanted), tasks):
             yield Edge(port, bus, around)
         await tasks.stop()

@@ -34,7 +34,7 @@ async def test_a_token_may_come_with_the_upgrade_or_in_the_first_frame(nats_url:
         ("/ws", {"Authorization": "Bearer nonsense"}, 401),
         ("/ws", {"Authorization": "Basic dXNlcjpwYXNz"}, 401),
         ("/ws?token=abc", {}, 400),
-        ("/", {}, 404),
+        ("/nothing", {}, 404),
         ("/ws/other", {}, 404),
     ],
 )

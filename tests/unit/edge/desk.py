@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from edge.audience import Audiences, Seat, Wish
+from edge.audience import Seat, Wish
+from edge.audiences import Audiences
 from edge.beats import Due
 from edge.topic import Mode, Topic
 from gen.trading.v1.price_pb2 import Quote

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from edge import audience as audiences
-from edge.audience import QUOTES_PER_FRAME, SEATS_PER_AUDIENCE
+from edge.audience import QUOTES_PER_FRAME
+from edge.audiences import SEATS_PER_AUDIENCE
 from edge.topic import Mode
 from gen.trading.v1.price_pb2 import PriceStatus, Quote
 from tests.unit.edge.desk import Desk, Reader

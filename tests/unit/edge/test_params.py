@@ -91,6 +91,8 @@ def test_what_is_no_amount_is_refused(amount: str) -> None:
         ('"quantity": "1.5"', "INVALID_VALUE", "quantity"),
         ('"quantity": 1e400', "OUT_OF_RANGE", "quantity"),
         ('"quantity": 18446744073709551616', "OUT_OF_RANGE", "quantity"),
+        ('"quantity": "10\\n"', "INVALID_VALUE", "quantity"),
+        ('"quantity": -9223372036854775809', "OUT_OF_RANGE", "quantity"),
         ('"type": "STOP"', "INVALID_VALUE", "type"),
         ('"side": 1', "WRONG_TYPE", "side"),
         ('"submitBy": "2026-01-02T03:04:05"', "INVALID_VALUE", "submitBy"),
@@ -107,6 +109,28 @@ def test_a_wrong_field_is_named_with_its_reason(change: str, reason: str, field:
         p.PlaceOrder, "{" + ",".join([f'"{key}":{json.dumps(value)}' for key, value in whole.items()] + [change]) + "}"
     )
     assert (fault.code, fault.reason, fault.field) == (-32602, reason, field)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ('"quantity": "9223372036854775808"', "quantity"),
+        ('"submitBy": "0001-01-01T00:00:00+14:00"', "submitBy"),
+        ('"submitBy": "9999-12-31T23:59:59-14:00"', "submitBy"),
+    ],
+)
+def test_what_no_request_can_carry_is_out_of_range(change: str, field: str) -> None:
+    quantity = "" if field == "quantity" else '"quantity":1,'
+    text = f'{{"symbol":"A","type":"LIMIT",{quantity}{change}}}'
+    with pytest.raises(Fault) as raised:
+        order_of(text)
+    assert (raised.value.code, raised.value.reason, raised.value.field) == (-32602, "OUT_OF_RANGE", field)
+
+
+@pytest.mark.parametrize("quantity", ["9223372036854775807", '"9223372036854775807"', '"-9223372036854775808"'])
+def test_every_64_bit_integer_arrives(quantity: str) -> None:
+    order = order_of(f'{{"symbol":"A","type":"LIMIT","quantity":{quantity}}}')
+    assert order.quantity == int(quantity.strip('"'))
 
 
 def test_a_field_inside_a_field_is_named_by_its_way() -> None:

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from edge.figures import Figures
 from edge.server import Door
 from edge.static import FOLDER, PREFIX, Page
+from runtime.auth import TokenVerifier
 
 PAGE = Page.load()
 OWN = [path for path in sorted(FOLDER.rglob("*.js")) if "vendor" not in path.parts]
@@ -102,11 +105,13 @@ def test_what_was_heard_never_becomes_markup(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("page", "status"), [(PAGE, 200), (None, 404)])
-def test_the_page_can_be_switched_off(page: Page | None, status: int) -> None:
+async def test_the_page_can_be_switched_off(page: Page | None, status: int) -> None:
     nobody: Any = None
-    door = Door(nobody, nobody, nobody, neighbours=dict, feed_age_ms=lambda: 0, page=page)
+    verifier = TokenVerifier(secret="a secret of at least thirty-two bytes", issuer="", audience="")
+    figures = Figures(CollectorRegistry())
+    door = Door(nobody, verifier, nobody, nobody, figures, neighbours=dict, feed_age_ms=lambda: 0, page=page)
 
-    answer = door.look(nobody, Request("/", Headers()))
+    answer = await door.look(nobody, Request("/", Headers()))
 
     assert answer is not None
     assert answer.status_code == status
