@@ -7,7 +7,7 @@ STAMP := $(VENV)/.filled
 ROOMS := bench edge exchange_gw infra order_svc price_svc runtime stockmesh
 PROTOS := $(wildcard protos/trading/v1/*.proto)
 GEN ?= gen
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: abuse asyncapi bench check clean coverage deploy-check faults format fuzz gateway-check help imports lint lock proto proto-check proto-release recovery run setup simulate static \

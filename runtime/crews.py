@@ -27,10 +27,17 @@ class Crew:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended = True
+        interrupted: asyncio.CancelledError | None = None
         while running := list(self._tasks):
             for task in running:
                 task.cancel()
-            await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
+            try:
+                await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
+            except asyncio.CancelledError as again:
+                # Whoever cancels us does it more than once, too; nobody else would end these tasks.
+                interrupted = again
+        if interrupted is not None and kind is None:
+            raise interrupted
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str | None = None) -> None:
         """Start a task; a crew that is ending takes none and drops the work."""

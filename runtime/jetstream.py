@@ -285,8 +285,10 @@ async def _close(client: Client) -> None:
     try:
         async with asyncio.timeout(PUBLISH_SECONDS):
             await client.drain()
-    except (TimeoutError, nats.errors.Error):
-        await client.close()
+    except (TimeoutError, nats.errors.Error, OSError, RuntimeError):
+        # uvloop tells of a closed transport by a RuntimeError.
+        with suppress(nats.errors.Error, OSError, RuntimeError):
+            await client.close()
 
 
 def _heard(message: Msg) -> Heard:

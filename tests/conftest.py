@@ -1,9 +1,11 @@
 """What every test can ask for: real NATS, Mongo and Redis, each started once, and names of its own in them."""
 
+import sys
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
+import structlog
 
 from tests import servers
 from tests.servers import Server
@@ -11,6 +13,11 @@ from tests.servers import Server
 # Half a minute, and every process twice: `python -m pytest tests/replicas` runs it. Floods want the machine for themselves:
 # `python -m pytest tests/abuse`.
 collect_ignore = ["abuse", "replicas"]
+
+
+def pytest_configure() -> None:
+    """Send logs of rooms that run in a test's own process to standard error, as a service does: never among what is printed."""
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -44,9 +44,12 @@ def nats(*, port: int, monitor_port: int, folder: Path, passwords: Mapping[str, 
 
 
 def _nats_with_users(folder: Path) -> Path:
-    """Write the broker's configuration with its users beside its streams and return its path; passwords are not in it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "nats-server.conf"
+    """Write the broker's configuration with its users and return its path; passwords are not in it.
+
+    Beside the folder of its streams, which may be lost or deleted.
+    """
+    path = folder.with_name("nats-server.conf")
+    path.parent.mkdir(parents=True, exist_ok=True)
     users = broker_users.configuration(broker_users.users())
     path.write_text(f"{NATS_CONFIGURATION.read_text(encoding='utf-8')}\n{users}", encoding="utf-8")
     return path

@@ -50,7 +50,7 @@ OWN_NAMESPACE = {
     ("PlaceOrder", "client_order_id"),
     ("PreviewOrder", "client_order_id"),
 }
-STREAM_SECONDS = 0.2
+STREAM_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
