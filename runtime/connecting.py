@@ -6,7 +6,6 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
-import nats
 import nats.errors
 from nats.aio.client import Client
 
@@ -22,6 +21,20 @@ logger = logs.get_logger("runtime.jetstream")
 
 class CannotConnect(Exception):
     """No broker took us in time; the text has no password in it."""
+
+
+class _Client(Client):
+    """nats-py's client, but for one flaw of 2.16: the answer to a flush that was given up meanwhile ends its read loop.
+
+    The connection then stands and hears nothing until its own pings give it up, some 15 s later.
+    """
+
+    async def _process_pong(self) -> None:
+        if self._pongs and self._pongs[0].done():
+            self._pongs.pop(0)
+            self._pings_outstanding = 0
+            return
+        await super()._process_pong()
 
 
 def told(text: str) -> str:
@@ -54,7 +67,8 @@ async def connect(
 
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            return await nats.connect(
+            client = _Client()
+            await client.connect(
                 url,
                 name=name,
                 error_cb=say_error,
@@ -69,6 +83,7 @@ async def connect(
                 pending_size=0,
                 **_proof(url, login),
             )
+            return client
     except (TimeoutError, OSError, ValueError, nats.errors.Error) as error:
         raise CannotConnect(told(f"no broker answers at {url}: {error!r}")) from None
 

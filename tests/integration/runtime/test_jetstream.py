@@ -62,6 +62,17 @@ async def until(reader: Reader, count: int) -> None:
     await eventually(there, within=15)
 
 
+async def test_a_ping_that_is_given_up_does_not_make_the_connection_deaf(bus: Bus) -> None:
+    for _ in range(20):
+        given_up = asyncio.create_task(bus.ping())
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.wait([given_up])
+
+    await bus.ping()
+    assert (await bus.stream_created(ORDER_REPORTS))[0]
+
+
 async def test_a_repeated_event_id_is_stored_once(bus: Bus, reader: Reader) -> None:
     first = await bus.publish("orders.reports.0", b"x", event_id="e1")
 
