@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 from urllib.parse import urlsplit
 
 import nats.errors
@@ -88,9 +89,9 @@ async def connect(
         raise CannotConnect(told(f"no broker answers at {url}: {error!r}")) from None
 
 
-def _proof(url: str, login: BusLogin | None) -> dict[str, object]:
+def _proof(url: str, login: BusLogin | None) -> dict[str, Any]:
     """Return what nats-py is told about who we are. A user and a password may also stand in the address itself."""
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     if login is None:
         return found
     if any(urlsplit(one).scheme == "tls" for one in url.split(",")):
