@@ -76,7 +76,7 @@ async def connect(
                 disconnected_cb=say_away,
                 reconnected_cb=say_back,
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=0.25,
+                reconnect_time_wait=0.25,  # type: ignore[arg-type]  # it sleeps for so long, and a fraction will do
                 ping_interval=5,
                 max_outstanding_pings=2,
                 inbox_prefix=inbox_of(name),
