@@ -106,7 +106,7 @@ async def measure(
         crowd = Crowd(channel, system)
         await _warm(crowd)
         await stack.enter_async_context(crowd.following())
-        processes, receipts = Processes(system), Receipts(metrics_url())
+        processes, receipts = Processes(system), Receipts(metrics_url(system))
         closed = [await _closed(crowd, number, processes, receipts) for number in callers]
         return closed, [await _open(crowd, rate, processes, receipts) for rate in rates]
 

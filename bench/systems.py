@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from infra.local.ports import free_ports
 from infra.local.running import System, running_system
 
 # A crowd comes from one address, and much of it for one account.
@@ -25,8 +24,7 @@ NO_LIMITS = {
 @asynccontextmanager
 async def a_system(**environment: str) -> AsyncIterator[System]:
     """Run the whole system in a folder of its own for the block; its services see the given variables."""
-    port = free_ports(1)[0]
-    turned = {**NO_LIMITS, "ORDER_SVC_METRICS_PORT": str(port), **environment}
+    turned = {**NO_LIMITS, **environment}
     before = {name: os.environ.get(name) for name in turned}
     # The parts inherit the environment of whoever starts them.
     os.environ.update(turned)
@@ -42,6 +40,6 @@ async def a_system(**environment: str) -> AsyncIterator[System]:
                 os.environ[name] = value
 
 
-def metrics_url() -> str:
-    """Return where order_svc of the running system tells its figures."""
-    return f"http://127.0.0.1:{os.environ['ORDER_SVC_METRICS_PORT']}/metrics"
+def metrics_url(system: System) -> str:
+    """Return where order_svc of a running system tells its figures."""
+    return f"http://{system.where.metrics['order_svc'][0]}/metrics"

@@ -16,8 +16,8 @@ collect_ignore = ["abuse", "replicas"]
 
 
 def pytest_configure() -> None:
-    """Send logs of rooms that run in a test's own process to standard error, as a service does: never among what is printed."""
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+    """Send logs of rooms that run in a test's own process to the process's standard error: never among what a command prints."""
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.__stderr__))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
