@@ -47,6 +47,8 @@ class Crew:
         task = asyncio.create_task(self._watch(work), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # One that was canceled before its first step has never touched its work.
+        task.add_done_callback(lambda _: work.close())
 
     async def _watch(self, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -1,6 +1,8 @@
 """runtime/crews.py: who leaves a crew leaves no task behind, however often he is canceled."""
 
 import asyncio
+import gc
+import warnings
 
 import pytest
 
@@ -59,3 +61,13 @@ async def test_a_crew_that_is_canceled_while_it_ends_tells_so() -> None:
 
     assert task.cancelled()
     assert work.ended
+
+
+async def test_work_that_never_began_is_dropped_without_a_complaint() -> None:
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        async with Crew() as crew:
+            crew.spawn(Stubborn(losses=0).run())
+        gc.collect()
+
+    assert complaints == []
