@@ -52,6 +52,7 @@ async def _is_well(check: Check) -> bool:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             return await check() is not False
-    except Exception:
+    except Exception as error:
         # Whatever it raises, it was no answer.
+        logger.debug("no answer", error=repr(error))
         return False
